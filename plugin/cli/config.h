@@ -1,0 +1,38 @@
+/*
+ * /etc/relais/relais.conf: INI, read by inih. One table of settings says name, type, default
+ * and meaning; an unknown section or key is an error that lists what was possible.
+ *
+ *   [spool]     directory = /var/spool/relais      floor = 256M
+ *   [store]     conninfo = service=relais
+ *   [mappings]  directory = /usr/share/relais/transforms
+ *   [forms]     directory = /usr/share/relais/xforms
+ *   [forward]   batch = 500   scan_seconds = 10   sweep_seconds = 3600
+ *   [log]       level = info
+ *
+ * The file is the one given by --config, else $RELAIS_CONF, else /etc/relais/relais.conf.
+ */
+#ifndef RELAIS_CLI_CONFIG_H
+#define RELAIS_CLI_CONFIG_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct relais_config {
+    char *file;
+    char *spool_directory;
+    uint64_t spool_floor;
+    char *store_conninfo;
+    char *mappings_directory; /* holds *.xml, codes/ and schema/ */
+    char *forms_directory;
+    uint64_t forward_batch;
+    uint64_t forward_scan_seconds;
+    uint64_t forward_sweep_seconds;
+    char *log_level;
+} relais_config;
+
+RELAIS_MUST_USE bool relais_config_read(const char *file, relais_config *out, relais_error *err);
+void relais_config_free(relais_config *config);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * Quarantine: parcels that no program can deliver, kept byte for byte with the reason.
+ *
+ * NAME.reason is text of `key: value` lines, like a parcel's head:
+ *   class: data            (relais_error_word, or "unknown-version", "unknown-form", ...)
+ *   at: 2026-03-02T10:15:04.123Z
+ *   form: ...              path: /data/person/age      column: tip.identification.age
+ *   rule: ...              line: 12                    offset: 4711
+ *   text: one sentence for the person who looks at it; never the answer itself
+ */
+#ifndef RELAIS_SPOOL_QUARANTINE_H
+#define RELAIS_SPOOL_QUARANTINE_H
+
+#include "spool/spool.h"
+
+/* All texts never NULL. When read back they belong to the arena. */
+typedef struct relais_reason {
+    const char *class_word;
+    const char *at; /* "" when writing: becomes now */
+    const char *form;
+    const char *path;   /* of the answer in the form, or of the file */
+    const char *column; /* schema.table.column */
+    const char *rule;   /* what was expected, in words */
+    const char *text;
+    long line;
+    int64_t offset; /* byte offset in the XML, -1 when it does not apply */
+} relais_reason;
+
+void relais_reason_init(relais_reason *reason);
+
+/* Writes the .reason, fsyncs it, moves the parcel from new/ to quarantine/, fsyncs both
+ * directories: at no moment is the parcel in neither place. Repeating it is harmless. */
+RELAIS_MUST_USE bool relais_quarantine_put(relais_spool *spool, const relais_spool_entry *entry,
+                                           const relais_reason *reason, relais_error *err);
+
+/* Calls visit for each quarantined parcel in order of arrival, until it returns false.
+ * `reason` is NULL when the .reason file is missing or unreadable. */
+typedef bool relais_quarantine_visit(void *context, const char *name, const relais_reason *reason);
+RELAIS_MUST_USE bool relais_quarantine_walk(relais_spool *spool, relais_quarantine_visit *visit,
+                                            void *context, relais_error *err);
+
+/* Opens a quarantined parcel; `name` without directories, checked. */
+RELAIS_MUST_USE bool relais_quarantine_parcel(relais_spool *spool, const char *name,
+                                              relais_arena *arena, relais_parcel *out,
+                                              relais_reason *reason, relais_error *err);
+
+/* Moves a parcel back to new/ (of the shard that its name hashes to) and removes the
+ * .reason; the forwarder takes it up like any other. */
+RELAIS_MUST_USE bool relais_quarantine_replay(relais_spool *spool, const char *name,
+                                              relais_error *err);
+
+/* Removes parcel and reason for good. */
+RELAIS_MUST_USE bool relais_quarantine_drop(relais_spool *spool, const char *name,
+                                            relais_error *err);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * The one process that turns parcels into rows.
+ */
+#ifndef RELAIS_STORE_FORWARDER_H
+#define RELAIS_STORE_FORWARDER_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct relais_forwarder_options {
+    const char *conninfo;
+    const char *spool;      /* directory */
+    const char *mappings;   /* directory of *.xml */
+    uint64_t floor;         /* as relais_spool_open */
+    size_t batch;           /* parcels a transaction, 1 .. 5000 */
+    unsigned scan_seconds;  /* full scan even without inotify's word */
+    unsigned sweep_seconds; /* age at which a file in tmp/ is swept at start */
+    bool once;              /* deliver what is there, then return */
+} relais_forwarder_options;
+
+typedef struct relais_forwarder_counts {
+    uint64_t delivered, duplicates, quarantined, held;
+} relais_forwarder_counts;
+
+/* Runs until SIGTERM or SIGINT (finishing the transaction in hand), or until the spool is
+ * empty with `once`. Logs by base/log. Database outages are waited out; false only for what
+ * a person must mend (no spool, no mappings, schema missing). */
+RELAIS_MUST_USE bool relais_forwarder_run(const relais_forwarder_options *options,
+                                          relais_forwarder_counts *counts, relais_error *err);
+
+#endif

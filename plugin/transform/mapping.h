@@ -1,0 +1,106 @@
+/*
+ * A mapping: how one form's submissions become rows. The language's manual is
+ * transforms/README.md, its grammar transforms/mapping.rng.
+ *
+ * Life of a mapping: relais_mapping_read (syntax, by RELAX NG, then compiled expressions),
+ * relais_mapping_bind (against the database: types and keys), then relais_mapping_run once
+ * a submission. Read once and bind once; run needs neither file nor database.
+ */
+#ifndef RELAIS_TRANSFORM_MAPPING_H
+#define RELAIS_TRANSFORM_MAPPING_H
+
+#include "base/arena.h"
+#include "base/digest.h"
+#include "transform/target.h"
+#include "xform/submission.h"
+
+typedef struct relais_mapping relais_mapping;
+
+/* What happens to a row whose key is there already. */
+typedef enum {
+    RELAIS_ROW_UPSERT,  /* every column is overwritten, a cleared answer becomes NULL */
+    RELAIS_ROW_ABSENT,  /* the row is left as it is (stub of a parent) */
+    RELAIS_ROW_NEWEST,  /* overwritten when `newest` is not older than the stored one */
+    RELAIS_ROW_REPLACED /* child rows: all that share the `replace` columns' values go first */
+} relais_row_policy;
+
+/* One <row> element: the shape of an INSERT. Index in the mapping = order of insertion. */
+typedef struct relais_row_shape {
+    const relais_table *table; /* set by relais_mapping_bind */
+    const char *table_name;
+    const char *const *columns;
+    const relais_column *const *bound; /* parallel to columns, set by relais_mapping_bind */
+    size_t column_count;
+    relais_row_policy policy;
+    const char *newest;         /* RELAIS_ROW_NEWEST: the business date's column */
+    const char *const *replace; /* RELAIS_ROW_REPLACED: the columns that tie it to its parent */
+    size_t replace_count;
+    long line; /* in the mapping's file */
+} relais_row_shape;
+
+/* One row that came out of a run. Values are text in PostgreSQL's input format, NULL = NULL,
+ * parallel to the shape's columns; `paths[i]` is where in the submission a value came from,
+ * for messages. All of it belongs to the run's arena. */
+typedef struct relais_row {
+    size_t shape;
+    const char *const *values;
+    const char *const *paths;
+} relais_row;
+
+/* What the forwarder knows of a submission beyond its XML; `$name` in the mapping. */
+typedef struct relais_facts {
+    const char *submission; /* $submission: the ledger's id (uuid) of this version */
+    const char *record;     /* $record: instanceID of the first version of the edit chain */
+    const char *instance;   /* $instance: instanceID of this version */
+    const char *form;       /* $form */
+    const char *version;    /* $version */
+    const char *received;   /* $received: ISO 8601 */
+    const char *user;       /* $user */
+    const char *device;     /* $device */
+} relais_facts;
+
+typedef struct relais_output {
+    relais_row *rows; /* in the order of shapes, then of the document */
+    size_t count;
+    const char **files; /* names of files that answers name (<file>) */
+    size_t file_count;
+    const char **unmapped; /* paths of answers that nothing in the mapping reads or ignores */
+    size_t unmapped_count;
+} relais_output;
+
+/* Why a submission cannot become rows: for the quarantine, never with the answer itself. */
+typedef struct relais_misfit {
+    const char *path;        /* "/data/exploitation[2]/form" */
+    const char *column;      /* "tip.exploitation.form" */
+    const char *value_class; /* "empty", "text of 7 characters", "whole number", "date", ... */
+    const char *rule;        /* what was expected */
+} relais_misfit;
+
+/* Reads and compiles. Errors carry file and line. Freed by relais_mapping_free. */
+RELAIS_MUST_USE bool relais_mapping_read(const char *file, relais_mapping **out, relais_error *err);
+void relais_mapping_free(relais_mapping *mapping);
+
+const char *relais_mapping_form(const relais_mapping *mapping); /* form id */
+const char *relais_mapping_file(const relais_mapping *mapping);
+bool relais_mapping_is_sensitive(const relais_mapping *mapping);
+const uint8_t *relais_mapping_sha256(const relais_mapping *mapping); /* of the file's bytes */
+const char *relais_mapping_text(const relais_mapping *mapping, size_t *length);
+const relais_row_shape *relais_mapping_shapes(const relais_mapping *mapping, size_t *count);
+
+/* True when the mapping lists this form version, or lists none (accepts every version). */
+bool relais_mapping_knows_version(const relais_mapping *mapping, const char *version);
+
+/* Finds tables and columns. Names file, line, table and column of the first that is missing
+ * or cannot take what it is given. May be called again after the database has changed. */
+RELAIS_MUST_USE bool relais_mapping_bind(relais_mapping *mapping, const relais_target *target,
+                                         relais_error *err);
+
+/* Evaluates. Needs a bound mapping. False with RELAIS_ERR_DATA and `misfit` filled when an
+ * answer does not fit; other codes are the machine's. Thread: one run at a time a mapping. */
+RELAIS_MUST_USE bool relais_mapping_run(relais_mapping *mapping,
+                                        const relais_submission *submission,
+                                        const relais_facts *facts, const relais_target *target,
+                                        relais_arena *arena, relais_output *out,
+                                        relais_misfit *misfit, relais_error *err);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * A form definition, read for checking mappings and for knowing which answers are files.
+ */
+#ifndef RELAIS_XFORM_FORM_H
+#define RELAIS_XFORM_FORM_H
+
+#include "base/arena.h"
+
+typedef enum {
+    RELAIS_NODE_GROUP,  /* has children, occurs at most once in its parent */
+    RELAIS_NODE_REPEAT, /* occurs any number of times */
+    RELAIS_NODE_LEAF    /* holds an answer */
+} relais_node_kind;
+
+/* One node of the primary instance, in document order. */
+typedef struct relais_form_node {
+    const char *path; /* "/data/person/age", by local names */
+    const char *type; /* the bind's type without prefix: "int", "date", "string", "binary", ... */
+    relais_node_kind kind;
+    long line;        /* in the form's file */
+    bool required;    /* bind required="true()" */
+    bool is_multiple; /* asked by <select>: space-separated choice names */
+} relais_form_node;
+
+typedef struct relais_form {
+    const char *file;
+    const char *id;
+    const char *version;
+    const char *title;
+    const char *root; /* local name of the primary instance's root */
+    const relais_form_node *nodes;
+    size_t count;
+} relais_form;
+
+/* Reads a form file. RELAIS_ERR_SYNTAX or _CONFIG with file and line. */
+RELAIS_MUST_USE bool relais_form_read(const char *file, relais_arena *arena, relais_form *out,
+                                      relais_error *err);
+
+/* The node at an absolute path, or NULL. */
+const relais_form_node *relais_form_find(const relais_form *form, const char *path);
+
+#endif
