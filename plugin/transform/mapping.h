@@ -38,9 +38,10 @@ typedef struct relais_row_shape {
     long line; /* in the mapping's file */
 } relais_row_shape;
 
-/* One row that came out of a run. Values are text in PostgreSQL's input format, NULL = NULL,
- * parallel to the shape's columns; `paths[i]` is where in the submission a value came from,
- * for messages. All of it belongs to the run's arena. */
+/* One row that came out of a run. Values are text in PostgreSQL's input format, parallel to the
+ * shape's columns. NULL is SQL's NULL, except in a column that is NOT NULL and has a default:
+ * there it stands for DEFAULT. `paths[i]` is where in the submission a value came from, for
+ * messages. All of it belongs to the run's arena. */
 typedef struct relais_row {
     size_t shape;
     const char *const *values;
@@ -59,21 +60,36 @@ typedef struct relais_facts {
     const char *device;     /* $device */
 } relais_facts;
 
+/* What a RELAIS_ROW_REPLACED shape takes away: the rows of its table whose `replace` columns
+ * have these values (parallel to `replace`). It is there also when no row follows, because the
+ * last repeat was deleted or a <when> no longer holds. Several shapes may fill one table, so
+ * all clearances of a submission are done before its first row goes in. */
+typedef struct relais_clearance {
+    size_t shape;
+    const char *const *values;
+} relais_clearance;
+
 typedef struct relais_output {
     relais_row *rows; /* in the order of shapes, then of the document */
     size_t count;
+    relais_clearance *clearances; /* in the order of shapes */
+    size_t clearance_count;
     const char **files; /* names of files that answers name (<file>) */
     size_t file_count;
     const char **unmapped; /* paths of answers that nothing in the mapping reads or ignores */
     size_t unmapped_count;
 } relais_output;
 
-/* Why a submission cannot become rows: for the quarantine, never with the answer itself. */
+/* Why a submission cannot become rows: for the quarantine, never with the answer itself. The
+ * sentences are French, as the office reads them; the same in English stand beside. */
 typedef struct relais_misfit {
     const char *path;        /* "/data/exploitation[2]/form" */
-    const char *column;      /* "tip.exploitation.form" */
-    const char *value_class; /* "empty", "text of 7 characters", "whole number", "date", ... */
+    const char *column;      /* "tip.exploitation.form"; "" when no column is at fault */
+    const char *code;        /* a stable word for the rule: "required", "integer", "list", ... */
+    const char *value_class; /* "vide", "texte de 7 caractères", "nombre entier", "date", ... */
     const char *rule;        /* what was expected */
+    const char *value_class_en;
+    const char *rule_en;
 } relais_misfit;
 
 /* Reads and compiles. Errors carry file and line. Freed by relais_mapping_free. */
