@@ -1,0 +1,114 @@
+#!/bin/sh
+# Checks of the source text that need no running program; tests/run.sh runs each as one test.
+#
+# usage: sh tests/checks.sh --list
+#        sh tests/checks.sh NAME [BUILD]     BUILD: a configured build directory (clang)
+set -eu
+
+cd "$(dirname "$0")/.."
+CHECKS='shell python format layers length calls house tidy cppcheck'
+MAXIMUM_LINES=600 # a longer file has a second job: find it
+
+c_files()
+{
+    find plugin tests -name '*.[ch]' | sort
+}
+
+check_shell()
+{
+    find plugin tests .ci -name '*.sh' -o -path .ci/run | sort | xargs shellcheck -x
+}
+
+check_python()
+{
+    find tests -name '*.py' | sort | while read -r file; do
+        /usr/bin/python3 -c 'import ast, sys; ast.parse(open(sys.argv[1], encoding="utf-8").read(), sys.argv[1])' "$file" || exit 1
+    done
+}
+
+check_format()
+{
+    c_files | xargs clang-format --dry-run -Werror
+}
+
+check_layers()
+{
+    c_files | grep '^plugin/' | xargs awk -f tests/layers.awk
+}
+
+check_length()
+{
+    find plugin tests transforms -name '*.[ch]' -o -name '*.sh' -o -name '*.py' -o -name '*.sql' | sort |
+        while read -r file; do
+            lines=$(wc -l <"$file")
+            [ "$lines" -le "$MAXIMUM_LINES" ] || echo "$file has $lines lines, more than $MAXIMUM_LINES"
+        done | fail_on_output
+}
+
+# Calls that have no bound or run a shell; each has a better one.
+check_calls()
+{
+    c_files | grep '^plugin/' | xargs grep -nE '(^|[^a-zA-Z0-9_])(strcpy|strcat|sprintf|vsprintf|gets|atoi|system|popen)\(' |
+        fail_on_output
+}
+
+# What a reader should not trip over: unfinished marks, and a visible top level as agreed.
+check_house()
+{
+    {
+        grep -rnIE '\b(TODO|FIXME|XXX)\b' plugin xforms transforms tests --include='*.[ch]' --include='*.sh' \
+            --include='*.py' --include='*.sql' --include='*.md' --include='*.xml' --exclude=checks.sh
+        for entry in *; do
+            case $entry in
+            plugin | xforms | transforms | tests | CMakeLists.txt | README.md | LICENSE | build*) ;;
+            *) echo "$entry does not belong at the top level" ;;
+            esac
+        done
+    } | fail_on_output
+}
+
+# Prints what it reads, and fails if that was anything.
+fail_on_output()
+{
+    ! grep .
+}
+
+check_tidy()
+{
+    compiled_files | xargs -P "$(nproc)" -n 1 clang-tidy -p "$build" --quiet
+}
+
+check_cppcheck()
+{
+    mkdir -p "$build/cppcheck"
+    cppcheck --project="$build/compile_commands.json" --cppcheck-build-dir="$build/cppcheck" -j "$(nproc)" \
+        --quiet --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+        --suppressions-list=tests/cppcheck.suppressions
+}
+
+# The project's own sources that this build compiles.
+compiled_files()
+{
+    sed -n 's/^ *"file": "\(.*\)",*$/\1/p' "$build/compile_commands.json" | grep "^$PWD/" | sort -u
+}
+
+main()
+{
+    case ${1:-} in
+    --list)
+        echo "$CHECKS"
+        return
+        ;;
+    esac
+    name=${1:?name of a check, or --list}
+    build=${2:-build}
+    case " $CHECKS " in
+    *" $name "*) "check_$name" ;;
+    *)
+        echo "no such check: $name. There are: $CHECKS." >&2
+        exit 2
+        ;;
+    esac
+}
+
+main "$@"

@@ -1,0 +1,323 @@
+#!/bin/sh
+# Everything that Relais's tests can say about this checkout: installs what is missing,
+# builds with warnings as errors, runs every family and prints one line per result.
+#
+# The last line is "N passed, N failed" over single tests, and the exit code says the same.
+# Nothing is written into the checkout, and whatever a test started is stopped at the end.
+set -eu
+
+usage()
+{
+    cat <<'END'
+usage: sh tests/run.sh [--quick | --long] [--only FAMILY]... [--fuzz SECONDS] [--dir DIR]
+
+  --quick         what a developer runs before a commit: no fuzzers, no clang-tidy, no
+                  crash tests
+  --long          fuzzers for 5 minutes each, more kills, more submissions
+  --only FAMILY   build unit fuzz checks e2e crash (may be repeated)
+  --fuzz SECONDS  time for each fuzzer (default 10)
+  --dir DIR       build and log there and keep it, so that the next run builds less
+                  (default: a temporary directory, removed at the end)
+  --help          this text
+
+tests/README.md says what each family proves.
+END
+}
+
+root=$(cd "$(dirname "$0")/.." && pwd -P)
+# shellcheck source=plugin/packages.sh
+. "$root/plugin/packages.sh"
+PATH=$PATH:/usr/sbin:/sbin
+export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+umask 022
+
+lanes='' families='' mode=normal fuzz_seconds='' dir='' keep=no
+cores=$(nproc)
+
+parse_arguments()
+{
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --only | --fuzz | --dir)
+            [ $# -ge 2 ] || misused "$1 needs a value."
+            case $1 in
+            --only) families="$families $2" ;;
+            --fuzz) fuzz_seconds=$2 ;;
+            --dir) dir=$2 keep=yes ;;
+            esac
+            shift
+            ;;
+        --quick | --long) mode=${1#--} ;;
+        --help | -h)
+            usage
+            exit 0
+            ;;
+        *) misused "unknown argument: $1" ;;
+        esac
+        shift
+    done
+    for family in $families; do
+        case $family in
+        build | unit | fuzz | checks | e2e | crash) ;;
+        *) misused "no such family: $family. There are: build unit fuzz checks e2e crash." ;;
+        esac
+    done
+    if [ -z "$families" ]; then
+        families='build unit checks e2e'
+        [ "$mode" = quick ] || families="$families fuzz crash"
+    fi
+    case $mode in
+    long) : "${fuzz_seconds:=300}" ;;
+    *) : "${fuzz_seconds:=10}" ;;
+    esac
+}
+
+misused()
+{
+    echo "run.sh: $1" >&2
+    usage >&2
+    exit 2
+}
+
+wants()
+{
+    case " $families " in
+    *" $1 "*) ;;
+    *) return 1 ;;
+    esac
+}
+
+# ---- the run's directory, and leaving nothing behind ----------------------------------------
+
+# Servers' users must be able to enter the directory. Every process of this run carries the
+# mark in its environment, or works below the directory: so the end finds them all, also those
+# that left the process group.
+prepare_directory()
+{
+    [ -n "$dir" ] || dir=$(mktemp -d /tmp/relais-tests-XXXXXX)
+    mkdir -p "$dir"
+    dir=$(cd "$dir" && pwd -P)
+    chmod go+x "$dir"
+    logs=$dir/log results=$dir/results
+    rm -rf "$logs" "$dir/tmp"
+    mkdir -p "$logs" "$dir/tmp"
+    chmod 1777 "$dir/tmp"
+    : >"$results"
+    export TMPDIR="$dir/tmp"
+    RELAIS_TEST_MARK=relais-tests-$$-$(date +%s)
+    RELAIS_TEST_LONG=
+    export RELAIS_TEST_MARK RELAIS_TEST_LONG
+    [ "$mode" != long ] || RELAIS_TEST_LONG=yes
+}
+
+marked_processes()
+{
+    for process in /proc/[0-9]*; do
+        [ "${process#/proc/}" != $$ ] || continue
+        if tr '\0' '\n' <"$process/environ" 2>/dev/null | grep -qx "RELAIS_TEST_MARK=$RELAIS_TEST_MARK" ||
+            tr '\0' ' ' <"$process/cmdline" 2>/dev/null | grep -qF "$dir/"; then
+            echo "${process#/proc/}"
+        fi
+    done 2>/dev/null
+}
+
+# The pipeline above has marked helpers of its own, gone by the time they are signalled.
+signal_marked()
+{
+    for marked in $(marked_processes); do
+        kill "-$1" "$marked" 2>/dev/null || true
+    done
+}
+
+on_exit()
+{
+    status=$?
+    trap '' EXIT HUP INT TERM
+    # shellcheck disable=SC2086 # words
+    kill $lanes 2>/dev/null || true
+    signal_marked TERM
+    sleep 1
+    signal_marked KILL
+    [ "$keep" = yes ] || rm -rf "$dir"
+    exit "$status"
+}
+
+# ---- results ------------------------------------------------------------------------------
+
+# record STATUS NAME SECONDS [LOG]: one single test. STATUS is pass, fail or skip.
+record()
+{
+    printf '%s %s %s %s\n' "$1" "$2" "$3" "${4:--}" >>"$results"
+    printf '%-4s  %-64s %8s s\n' "$1" "$2" "$3"
+}
+
+# run_check NAME COMMAND...: a test that passes when the command succeeds.
+run_check()
+{
+    name=$1
+    shift
+    file=$logs/$(echo "$name" | tr / -).log
+    began=$(date +%s)
+    if "$@" >"$file" 2>&1 </dev/null; then outcome=pass; else outcome=fail; fi
+    record "$outcome" "$name" "$(($(date +%s) - began))" "$file"
+    [ "$outcome" = pass ]
+}
+
+# record_all FAMILY LOG: results from lines "STATUS NAME SECONDS" on standard input.
+record_all()
+{
+    while read -r outcome name seconds; do
+        record "$outcome" "$1$name" "$seconds" "$2"
+    done
+}
+
+show_failures()
+{
+    failed_logs=$(awk '$1 == "fail" { print $4 }' "$results" | sort -u)
+    for file in $failed_logs; do
+        [ -f "$file" ] || continue
+        printf '\n==== %s\n' "$(awk -v file="$file" '$1 == "fail" && $4 == file { printf "%s ", $2 }' "$results")"
+        tail -n 150 "$file"
+    done
+}
+
+# ---- the families ---------------------------------------------------------------------------
+
+# build NAME CMAKE-OPTION...: into $dir/NAME.
+build()
+{
+    build_name=$1
+    shift
+    run_check "build/$build_name" configure_and_build "$dir/$build_name" "$@"
+}
+
+configure_and_build()
+{
+    into=$1
+    shift
+    cmake -S "$root" -B "$into" -G Ninja -DRELAIS_WERROR=ON "$@" && cmake --build "$into"
+}
+
+build_sanitized()
+{
+    build gcc-sanitized -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DRELAIS_SANITIZE=ON
+}
+
+build_release()
+{
+    build gcc-release -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Release
+}
+
+build_clang()
+{
+    build clang-fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DRELAIS_SANITIZE=ON -DRELAIS_FUZZ=ON
+}
+
+run_unit()
+{
+    file=$logs/unit.log
+    ctest --test-dir "$dir/gcc-sanitized" -j "$cores" --output-on-failure --no-tests=error >"$file" 2>&1 </dev/null || true
+    awk '/ Test +#[0-9]+: / {
+        sub(/.* Test +#[0-9]+: /, "")
+        print ($0 ~ /[. ]Passed +[0-9.]+ sec$/ ? "pass" : "fail"), $1, $(NF - 1)
+    }' "$file" >"$dir/unit.results"
+    [ -s "$dir/unit.results" ] || echo "fail unit/no-tests 0" >"$dir/unit.results"
+    record_all '' "$file" <"$dir/unit.results"
+}
+
+# Crashing inputs stay in the log's directory; the seed corpus is only read.
+fuzz_one()
+{
+    mkdir -p "$dir/corpus/$1"
+    set -- "$1" "$dir/corpus/$1" "$root/tests/fuzz/corpus/$1"
+    dictionary=$root/tests/fuzz/$1.dict
+    [ ! -f "$dictionary" ] || set -- "$@" "-dict=$dictionary"
+    fuzzer=$dir/clang-fuzz/tests/fuzz/fuzz_$1
+    shift
+    "$fuzzer" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
+        -artifact_prefix="$logs/" -print_final_stats=1 "$@"
+}
+
+run_fuzzers()
+{
+    found=no
+    for fuzzer in "$dir"/clang-fuzz/tests/fuzz/fuzz_*; do
+        if [ ! -f "$fuzzer" ] || [ ! -x "$fuzzer" ]; then continue; fi
+        found=yes
+        target=${fuzzer##*/fuzz_}
+        run_check "fuzz/$target" fuzz_one "$target" || true
+    done
+    [ "$found" = yes ] || record fail fuzz/no-targets 0
+}
+
+run_checks()
+{
+    for check in $(sh "$root/tests/checks.sh" --list); do
+        if [ "$mode" = quick ] && [ "$check" = tidy ]; then continue; fi
+        run_check "checks/$check" sh "$root/tests/checks.sh" "$check" "$dir/clang-fuzz" || true
+    done
+}
+
+# run_python FAMILY: each tests/FAMILY/test_*.py in a process of its own.
+run_python()
+{
+    for program in "$root/tests/$1"/test_*.py; do
+        [ -f "$program" ] || continue
+        program_name=$1/$(basename "$program" .py)
+        file=$logs/$(echo "$program_name" | tr / -).log
+        : >"$file.results"
+        RELAIS_BUILD=$dir/gcc-release /usr/bin/python3 "$root/tests/unittest_results.py" \
+            "$program" "$file.results" >"$file" 2>&1 </dev/null ||
+            [ -s "$file.results" ] || echo "fail did-not-run 0" >"$file.results"
+        record_all "$program_name/" "$file" <"$file.results"
+    done
+}
+
+# Two lanes at once keep two cores busy: one waits for compilers and fuzzers, one for servers.
+compiler_lane()
+{
+    if wants build || wants unit; then
+        if build_sanitized && wants unit; then run_unit; fi
+    fi
+    if wants build || wants fuzz || wants checks; then
+        if build_clang && wants fuzz; then run_fuzzers; fi
+    fi
+    if wants checks; then run_checks; fi
+}
+
+server_lane()
+{
+    wants build || wants e2e || wants crash || return 0
+    build_release || return 0
+    if wants e2e; then run_python e2e; fi
+    if wants crash; then run_python crash; fi
+}
+
+main()
+{
+    parse_arguments "$@"
+    prepare_directory
+    trap on_exit EXIT
+    trap 'exit 1' HUP INT TERM
+    # shellcheck disable=SC2086 # lists of words
+    run_check packages relais_install_packages "$logs/apt.log" \
+        $RELAIS_BUILD_PACKAGES $RELAIS_RUN_PACKAGES $RELAIS_TEST_PACKAGES || true
+    compiler_lane &
+    compiler=$!
+    server_lane &
+    server=$!
+    lanes="$compiler $server"
+    wait "$compiler" || record fail compiler-lane 0
+    wait "$server" || record fail server-lane 0
+    lanes=
+    show_failures
+    passed=$(grep -c '^pass ' "$results" || true)
+    failed=$(grep -c '^fail ' "$results" || true)
+    skipped=$(grep -c '^skip ' "$results" || true)
+    [ "$skipped" -eq 0 ] || echo "$skipped skipped"
+    [ "$keep" = no ] || echo "Logs: $logs"
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+
+main "$@"
