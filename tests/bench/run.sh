@@ -1,0 +1,11 @@
+#!/bin/sh
+# The benchmark: what Relais does beside what the same machine can do in the same run.
+#
+#   sh tests/bench/run.sh [--short] [--seconds N] [--only answers,memory,forward,ledger]
+#
+# Starts a private Relais by plugin/quickstart.sh, measures, stops it, and prints the tables
+# that stand in README.md. It takes about 20 minutes (--short: 4). Nothing here is a test:
+# figures of a busy machine are figures of a busy machine.
+set -eu
+cd "$(dirname "$0")/../.."
+exec python3 tests/bench/bench.py "$@"
