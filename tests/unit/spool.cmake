@@ -1,4 +1,4 @@
 relais_unit_test(parcel relais_spool)
 relais_unit_test(spool_write relais_spool)
-
-
+relais_unit_test(spool_read relais_spool)
+relais_unit_test(quarantine relais_spool)
