@@ -1,0 +1,1 @@
+relais_unit_test(multipart relais_openrosa)
