@@ -332,14 +332,18 @@ static enum line advance_line(relais_multipart *parser, char c)
     }
 }
 
-/* A line begins with c, when c can begin one. */
-static void restart_line(relais_multipart *parser, char c)
+/* Keeps bytes that are, as far as they go, "[CR] LF --boundary". */
+static void hold(relais_multipart *parser, const char *bytes, size_t length)
 {
-    parser->held_length = 0;
-    parser->matched = 0;
-    parser->line = c == '\r' ? LINE_CR : c == '\n' ? LINE_DASHES : LINE_NONE;
-    if (parser->line != LINE_NONE)
-        parser->held[parser->held_length++] = c;
+    size_t start = bytes[0] == '\r' ? 1 : 0;
+
+    memcpy(parser->held, bytes, length);
+    parser->held_length = length;
+    parser->matched = length > start ? length - start - 1 : 0;
+    if (length == start)
+        parser->line = LINE_CR;
+    else
+        parser->line = length - start == parser->needle_length ? LINE_BOUNDARY : LINE_DASHES;
 }
 
 static bool is_close(enum line line)
@@ -369,11 +373,9 @@ static bool feed_line(relais_multipart *parser, char c, bool *is_taken, relais_e
         parser->held[parser->held_length++] = c;
         return true;
     }
-    if (!emit(parser, parser->held, parser->held_length, err))
-        return false;
-    restart_line(parser, c);
-    *is_taken = parser->line != LINE_NONE;
-    return true;
+    *is_taken = false;
+    parser->line = LINE_NONE;
+    return emit(parser, parser->held, parser->held_length, err);
 }
 
 /* Where the slice's last bytes may be the beginning of a delimiter's line; `end` if nowhere.
@@ -390,27 +392,26 @@ static const char *find_line_tail(const relais_multipart *parser, const char *by
     return end[-1] == '\r' ? end - 1 : end;
 }
 
-/* Reports what is surely content and leaves *bytes at a line that may be a delimiter. */
+/* Reports what is surely content and holds what may be a delimiter. */
 static bool feed_search(relais_multipart *parser, const char **bytes, const char *end,
                         relais_error *err)
 {
     const char *start = *bytes;
-    const char *hit = memmem(start, (size_t)(end - start), parser->needle, parser->needle_length);
+    const char *from = memmem(start, (size_t)(end - start), parser->needle, parser->needle_length);
+    const char *to = end;
 
-    if (hit == NULL)
-        hit = find_line_tail(parser, start, end);
-    else if (hit > start && hit[-1] == '\r')
-        hit--;
-    if (!emit(parser, start, (size_t)(hit - start), err))
-        return false;
-    parser->position += (size_t)(hit - start);
-    *bytes = hit;
-    if (hit < end) {
-        restart_line(parser, *hit);
-        parser->position++;
-        (*bytes)++;
+    if (from == NULL) {
+        from = find_line_tail(parser, start, end);
+    } else {
+        to = from + parser->needle_length;
+        if (from > start && from[-1] == '\r')
+            from--;
     }
-    return true;
+    parser->position += (size_t)(to - start);
+    *bytes = to;
+    if (from < to)
+        hold(parser, from, (size_t)(to - from));
+    return emit(parser, start, (size_t)(from - start), err);
 }
 
 static bool feed_content(relais_multipart *parser, const char **bytes, const char *end,
