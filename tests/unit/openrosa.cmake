@@ -1,1 +1,2 @@
 relais_unit_test(multipart relais_openrosa)
+relais_unit_test(reply relais_openrosa LibXml2::LibXml2)
