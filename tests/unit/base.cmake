@@ -1,0 +1,4 @@
+relais_unit_test(base_text relais_base)
+relais_unit_test(base_memory relais_base)
+relais_unit_test(base_digest relais_base)
+relais_unit_test(base_error relais_base)
