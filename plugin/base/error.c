@@ -16,6 +16,18 @@ static const char *const words[] = {
     [RELAIS_ERR_DATABASE] = "database", [RELAIS_ERR_TRANSIENT] = "transient",
 };
 
+static relais_translator *translator;
+
+void relais_error_translate_by(relais_translator *installed)
+{
+    translator = installed;
+}
+
+const char *relais_translate(const char *text)
+{
+    return translator == NULL ? text : translator(text);
+}
+
 void relais_error_clear(relais_error *err)
 {
     if (err != NULL)
@@ -35,7 +47,7 @@ bool relais_error_set(relais_error *err, relais_error_code code, const char *for
         return false;
     err->code = code;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    vsnprintf(err->text, sizeof err->text, relais_translate(format), args);
     va_end(args);
     return false;
 }
@@ -51,7 +63,7 @@ bool relais_error_system(relais_error *err, int sys, const char *path, const cha
     if (path != NULL)
         snprintf(err->path, sizeof err->path, "%s", path);
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    vsnprintf(err->text, sizeof err->text, relais_translate(format), args);
     va_end(args);
     return false;
 }

@@ -41,6 +41,14 @@ typedef struct relais_error {
     char text[512];   /* one sentence: what happened and, where known, what to do */
 } relais_error;
 
+/* Texts are English in the source. A program with people in front of it installs its translator
+ * (gettext, say) once, before its first thread; without one they stay as they are. */
+typedef char *relais_translator(const char *text);
+void relais_error_translate_by(relais_translator *translator);
+
+/* The text in the language of the program's user, for sentences that are no error's. */
+const char *relais_translate(const char *text) __attribute__((format_arg(1)));
+
 /* Makes *err empty. */
 void relais_error_clear(relais_error *err);
 
