@@ -1,0 +1,253 @@
+/*
+ * The file of a mapping. See source.h.
+ *
+ * libxml2 says where a document leaves the grammar, but not what the grammar wants there;
+ * the table of usages below adds that.
+ */
+#include "transform/source.h"
+
+#include "base/buffer.h"
+#include "transform/grammar.h"
+
+#include <errno.h>
+#include <libxml/parser.h>
+#include <libxml/relaxng.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FILE_MAX = 1024 * 1024 }; /* the national mapping has 10 KB */
+
+static const struct {
+    const char *element, *usage;
+} usages[] = {
+    {"mapping", "<mapping form=\"...\" [versions=\"...\"] [sensitive=\"yes|no\"]> with <list>, "
+                "<let>, <row>, <when>, <file>, <ignore>"},
+    {"list", "<list name=\"...\" table=\"schema.table\" column=\"...\" [where=\"...\" "
+             "is=\"...\"]/>"},
+    {"let", "<let name=\"...\" select=\"...\"/>"},
+    {"row", "<row table=\"schema.table\" [for-each=\"...\"] [tokens=\"...\"] "
+            "[if-exists=\"overwrite|keep\", or if-exists=\"newest\" newest=\"...\", or "
+            "replace=\"...\"]> with <column>, <let>, <row>, <when>, <file>, <ignore>"},
+    {"column", "<column name=\"...\" [list=\"...\"] [default=\"...\"] select=\"...\"/>, or "
+               "<from select=\"...\"/> inside it"},
+    {"from", "<from select=\"...\"/>"},
+    {"when", "<when test=\"...\"> with <let>, <row>, <when>, <file>, <ignore>"},
+    {"file", "<file select=\"...\"/>"},
+    {"ignore", "<ignore select=\"...\" reason=\"...\"/>"},
+};
+
+/* Words of the language that are kept for a later version. */
+static const char *const reserved[] = {"key", "seal", "generalise"};
+
+static const char namespace_uri[] = "urn:relais:mapping:1";
+
+/* Loading */
+
+static void read_all(FILE *stream, relais_buffer *out)
+{
+    char chunk[8192];
+    size_t count;
+
+    while ((count = fread(chunk, 1, sizeof chunk, stream)) > 0)
+        relais_buffer_append(out, chunk, count);
+}
+
+bool relais_source_load(const char *file, relais_arena *arena, const char **text, size_t *length,
+                        relais_error *err)
+{
+    FILE *stream = fopen(file, "rbe");
+    relais_buffer bytes;
+    bool ok;
+
+    if (stream == NULL)
+        return relais_error_system(err, errno, file, "the mapping cannot be opened");
+    relais_buffer_init(&bytes, FILE_MAX);
+    read_all(stream, &bytes);
+    ok = ferror(stream) ? relais_error_system(err, errno, file, "the mapping cannot be read")
+                        : relais_buffer_check(&bytes, "a mapping", err);
+    fclose(stream);
+    if (ok) {
+        *length = bytes.length;
+        *text = relais_arena_copy(arena, bytes.data, bytes.length);
+        ok = *text != NULL || relais_arena_error(arena, err);
+    }
+    relais_buffer_free(&bytes);
+    if (!ok)
+        relais_error_at(err, file, 0);
+    return ok;
+}
+
+/* Parsing */
+
+static void release_doc(void *data)
+{
+    xmlFreeDoc(data);
+}
+
+/* libxml2's messages end in a line feed. */
+static int message_length(const char *message)
+{
+    return message == NULL ? 0 : (int)strcspn(message, "\n");
+}
+
+static xmlDocPtr parse(const char *file, const char *text, size_t length, relais_error *err)
+{
+    xmlParserCtxtPtr parser = xmlNewParserCtxt();
+    xmlDocPtr doc = NULL;
+
+    if (parser == NULL) {
+        relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left for a mapping");
+        return NULL;
+    }
+    doc = xmlCtxtReadMemory(parser, text, (int)length, NULL, NULL,
+                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                                XML_PARSE_BIG_LINES | XML_PARSE_NOCDATA);
+    if (doc == NULL) {
+        const char *message = parser->lastError.message;
+        relais_error_set(err, RELAIS_ERR_SYNTAX, "this is not well-formed XML: %.*s",
+                         message_length(message), message == NULL ? "" : message);
+        relais_error_at(err, file, parser->lastError.line);
+    }
+    xmlFreeParserCtxt(parser);
+    return doc;
+}
+
+/* Validating */
+
+struct verdict {
+    const char *file;
+    relais_error *err;
+};
+
+static const char *usage_of(const xmlNode *node)
+{
+    for (size_t i = 0; node != NULL && i < sizeof usages / sizeof *usages; i++)
+        if (strcmp(usages[i].element, (const char *)node->name) == 0)
+            return usages[i].usage;
+    return NULL;
+}
+
+/* The first complaint about an element is the one nearest to the mistake. */
+static void note_complaint(void *data, xmlErrorPtr error)
+{
+    const struct verdict *verdict = data;
+    const xmlNode *node = error->node;
+    const char *usage;
+
+    if (node == NULL)
+        return;
+    if (node->type != XML_ELEMENT_NODE)
+        node = node->parent;
+    usage = usage_of(node);
+    if (usage == NULL)
+        usage = usage_of(node == NULL ? NULL : node->parent);
+    relais_error_set(verdict->err, RELAIS_ERR_CONFIG, "%.*s%s%s", message_length(error->message),
+                     error->message == NULL ? "" : error->message,
+                     usage == NULL ? "" : "; expected ", usage == NULL ? "" : usage);
+    relais_error_at(verdict->err, verdict->file, node == NULL ? 0 : xmlGetLineNo(node));
+}
+
+static void drop_message(void *data, xmlErrorPtr error)
+{
+    (void)data;
+    (void)error;
+}
+
+static bool validate_with(xmlRelaxNGPtr grammar, xmlDocPtr doc, const char *file, relais_error *err)
+{
+    xmlRelaxNGValidCtxtPtr validation = xmlRelaxNGNewValidCtxt(grammar);
+    struct verdict verdict = {.file = file, .err = err};
+    int status;
+
+    if (validation == NULL)
+        return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left for the grammar");
+    xmlRelaxNGSetValidStructuredErrors(validation, note_complaint, &verdict);
+    status = xmlRelaxNGValidateDoc(validation, doc);
+    xmlRelaxNGFreeValidCtxt(validation);
+    if (status == 0)
+        return true;
+    relais_error_set(err, RELAIS_ERR_CONFIG,
+                     "this does not follow the grammar of mappings; "
+                     "expected %s",
+                     usages[0].usage);
+    relais_error_at(err, file, xmlGetLineNo(xmlDocGetRootElement(doc)));
+    return false;
+}
+
+static bool validate(xmlDocPtr doc, const char *file, relais_error *err)
+{
+    xmlRelaxNGParserCtxtPtr parser =
+        xmlRelaxNGNewMemParserCtxt((const char *)relais_grammar, (int)relais_grammar_length);
+    xmlRelaxNGPtr grammar = NULL;
+    bool ok;
+
+    if (parser != NULL) {
+        xmlRelaxNGSetParserStructuredErrors(parser, drop_message, NULL);
+        grammar = xmlRelaxNGParse(parser);
+        xmlRelaxNGFreeParserCtxt(parser);
+    }
+    if (grammar == NULL)
+        return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left for the grammar");
+    ok = validate_with(grammar, doc, file, err);
+    xmlRelaxNGFree(grammar);
+    return ok;
+}
+
+static bool fail_at(const xmlNode *node, const char *file, relais_error *err)
+{
+    relais_error_at(err, file, node == NULL ? 0 : xmlGetLineNo(node));
+    return false;
+}
+
+/* Said first, because the grammar would only say that it does not know the element. */
+static bool check_reserved(xmlNodePtr element, const char *file, relais_error *err)
+{
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (strcmp(reserved[i], (const char *)element->name) == 0) {
+            relais_error_set(err, RELAIS_ERR_CONFIG,
+                             "<%s> is kept for a later version of Relais: this one cannot do it "
+                             "yet, take the element out",
+                             reserved[i]);
+            return fail_at(element, file, err);
+        }
+    for (xmlNodePtr child = element->children; child != NULL; child = child->next)
+        if (child->type == XML_ELEMENT_NODE && !check_reserved(child, file, err))
+            return false;
+    return true;
+}
+
+static bool check_root(xmlDocPtr doc, const char *file, relais_error *err)
+{
+    xmlNodePtr root = xmlDocGetRootElement(doc);
+
+    if (doc->intSubset != NULL) {
+        relais_error_set(err, RELAIS_ERR_CONFIG, "a mapping has no DOCTYPE: take it out");
+        return fail_at(root, file, err);
+    }
+    if (root == NULL || strcmp((const char *)root->name, "mapping") != 0 || root->ns == NULL ||
+        strcmp((const char *)root->ns->href, namespace_uri) != 0) {
+        relais_error_set(err, RELAIS_ERR_CONFIG,
+                         "this is not a mapping: its root must be <mapping xmlns=\"%s\" "
+                         "form=\"...\">",
+                         namespace_uri);
+        return fail_at(root, file, err);
+    }
+    return true;
+}
+
+xmlDocPtr relais_source_parse(const char *file, const char *text, size_t length,
+                              relais_arena *arena, relais_error *err)
+{
+    xmlDocPtr doc = parse(file, text, length, err);
+
+    if (doc == NULL)
+        return NULL;
+    if (!relais_arena_cleanup(arena, release_doc, doc)) {
+        relais_arena_error(arena, err);
+        return NULL;
+    }
+    if (!check_root(doc, file, err) || !check_reserved(xmlDocGetRootElement(doc), file, err) ||
+        !validate(doc, file, err))
+        return NULL;
+    return doc;
+}

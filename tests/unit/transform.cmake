@@ -1,0 +1,2 @@
+relais_unit_test(mapping relais_transform)
+target_sources(unit_mapping PRIVATE mapping_case.c)
