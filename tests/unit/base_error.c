@@ -71,7 +71,7 @@ static void test_format(void **state)
     assert_formatted(&err, "d: it cannot be opened: No such file or directory");
     relais_error_clear(&err);
     relais_error_set(&err, RELAIS_ERR_DATABASE, "refused");
-    strcpy(err.sqlstate, "23505");
+    memcpy(err.sqlstate, "23505", 6);
     assert_formatted(&err, "refused (SQLSTATE 23505)");
 }
 

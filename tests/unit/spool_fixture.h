@@ -50,7 +50,7 @@ static inline int fixture_setup(void **state)
     relais_error err = {0};
 
     assert_non_null(f);
-    strcpy(f->directory, "/tmp/relais-spool-XXXXXX");
+    snprintf(f->directory, sizeof f->directory, "/tmp/relais-spool-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     assert_ok(relais_spool_create(f->directory, &err), err);
     assert_ok(relais_spool_open(f->directory, 0, &f->spool, &err), err);

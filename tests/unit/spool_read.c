@@ -144,7 +144,7 @@ static void test_entries_cannot_leave_the_shard(void **state)
         relais_spool_entry entry = {0};
         relais_parcel parcel;
         relais_error err = {0};
-        strcpy(entry.name, names[i]);
+        snprintf(entry.name, sizeof entry.name, "%s", names[i]);
         assert_false(relais_spool_parcel(f->spool, &entry, f->arena, &parcel, &err));
         assert_false(relais_spool_remove(f->spool, &entry, NULL));
         assert_int_equal(err.code, RELAIS_ERR_MISSING);

@@ -1,0 +1,1 @@
+relais_unit_test(submission relais_xform)
