@@ -1,1 +1,3 @@
 relais_unit_test(submission relais_xform)
+relais_unit_test(submission_body relais_xform)
+relais_unit_test(form relais_xform)
