@@ -253,6 +253,8 @@ bool relais_xml_parse(const char *bytes, size_t length, unsigned max_depth, rela
         return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left to parse the XML");
     doc = run_parser(parser, &watch, bytes, length);
     xmlFreeParserCtxt(parser);
+    if (watch.fault.offset > (int64_t)length) /* an estimate where an encoding is converted */
+        watch.fault.offset = (int64_t)length;
     *fault = watch.fault;
     if (!is_whole(doc, &watch)) {
         xmlFreeDoc(doc);

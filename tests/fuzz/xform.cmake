@@ -1,0 +1,1 @@
+relais_fuzz_target(submission relais_xform)
