@@ -9,7 +9,13 @@
  * must be well-formed to its last byte, any file must have been quiet for
  * RELAIS_FORMS_SETTLE seconds, and what is served is the very bytes (or the very inode, size
  * and time) that were hashed. While a form is not usable its last good state stays
- * published. Replacing by rename is at once whole, and is what we recommend.
+ * published, together with the media that belong to it. Replacing by rename is at once
+ * whole, and is what we recommend; a file renamed into place that was written some time ago
+ * is served at the next look, a fresh one when it has settled. A server started within
+ * RELAIS_FORMS_SETTLE seconds of copying forms lists them when they have settled.
+ *
+ * Ignored are names that begin with '.' or end in '~', ".tmp" or ".part". When two files
+ * have the same form id, the first by name keeps it.
  *
  * Thread-safe: a snapshot is counted by its users and never changes.
  */
@@ -72,7 +78,8 @@ const relais_form_entry *relais_snapshot_find(const relais_snapshot *snapshot, c
 const relais_media *relais_form_media(const relais_form_entry *form, const char *filename);
 
 /* Files that are in the directory but not published, with the reason, for the server's log:
- * number of complaints and the i-th text. A complaint new in this snapshot is `fresh`. */
+ * number of complaints and the i-th text. A complaint new in this snapshot is `fresh` for the
+ * first who asks, so that it is logged once. */
 size_t relais_snapshot_complaints(const relais_snapshot *snapshot);
 const char *relais_snapshot_complaint(const relais_snapshot *snapshot, size_t i, bool *fresh);
 
