@@ -21,7 +21,11 @@ typedef struct relais_forwarder_options {
 } relais_forwarder_options;
 
 typedef struct relais_forwarder_counts {
-    uint64_t delivered, duplicates, quarantined, held;
+    uint64_t delivered;   /* parcels that are new in the ledger, also superseded or in conflict */
+    uint64_t duplicates;  /* the same XML was there; new files were added to it */
+    uint64_t quarantined; /* parcels moved to the quarantine */
+    uint64_t held;        /* in the ledger, waiting for a row that they refer to */
+    uint64_t buried;      /* removed, because their record was erased */
 } relais_forwarder_counts;
 
 /* Runs until SIGTERM or SIGINT (finishing the transaction in hand), or until the spool is

@@ -37,7 +37,10 @@ CREATE TABLE relais.submission (
 COMMENT ON TABLE relais.submission IS 'Une version reçue d''une fiche ; l''unicité décide seule de ce qui est un doublon';
 CREATE INDEX submission_record ON relais.submission (form_id, record_id);
 CREATE INDEX submission_deprecated ON relais.submission (form_id, deprecated_id) WHERE deprecated_id IS NOT NULL;
-CREATE INDEX submission_open ON relais.submission (state, received_at) WHERE state <> 'delivered' AND state <> 'superseded';
+CREATE INDEX submission_delivered ON relais.submission (form_id, delivered_at); -- "when last", by form, without a scan
+CREATE INDEX submission_open ON relais.submission (state, received_at, sub_id) WHERE state <> 'delivered' AND state <> 'superseded';
+-- One version of a record has its rows in the national tables, whatever any number of forwarders do at once.
+CREATE UNIQUE INDEX submission_current ON relais.submission (form_id, record_id) WHERE state IN ('delivered', 'partial');
 
 CREATE TABLE relais.attachment (
     sub_id     uuid    NOT NULL REFERENCES relais.submission ON DELETE CASCADE,

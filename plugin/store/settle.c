@@ -1,0 +1,457 @@
+/*
+ * Settling records. See settle.h.
+ *
+ * The transaction is tried until nothing in it is refused: a version whose rows the database
+ * or the mapping refuses is marked, the chain is resolved again with that version waiting,
+ * and the one before it stays current. So the outcome depends on what is known, not on the
+ * order in which it came.
+ */
+#include "store/settle.h"
+
+#include "base/log.h"
+#include "store/attachments.h"
+#include "store/ledger.h"
+#include "store/settlement.h"
+
+#include <string.h>
+
+const relais_mark *relais_settlement_mark(const relais_settlement *s, const char *sub_id)
+{
+    for (size_t i = 0; i < s->mark_count; i++)
+        if (strcmp(s->marks[i].sub_id, sub_id) == 0)
+            return &s->marks[i];
+    return NULL;
+}
+
+bool relais_settlement_is_item(const relais_settlement *s, const relais_version *version)
+{
+    return s->item != NULL && strcmp(version->sub_id, s->item->sub_id) == 0;
+}
+
+bool relais_settlement_add_mark(relais_settlement *s, const char *sub_id, relais_state state,
+                                const relais_reason *reason, relais_error *err)
+{
+    relais_mark *mark;
+
+    if (s->mark_count == RELAIS_MARKS_MAX)
+        return relais_error_set(err, RELAIS_ERR_LIMIT,
+                                "more than %d versions of one record are refused",
+                                RELAIS_MARKS_MAX);
+    mark = &s->marks[s->mark_count++];
+    snprintf(mark->sub_id, sizeof mark->sub_id, "%s", sub_id);
+    mark->state = state;
+    mark->reason = *reason;
+    return true;
+}
+
+/* The item itself is tried whatever its state was: that is what a replay asks for. */
+static void judge_version(const relais_settlement *s, relais_version *version)
+{
+    const relais_mark *mark = relais_settlement_mark(s, version->sub_id);
+
+    if (mark != NULL)
+        version->state = mark->state;
+    else if (relais_settlement_is_item(s, version) && version->state == RELAIS_STATE_QUARANTINED)
+        version->state = RELAIS_STATE_SUPERSEDED;
+    version->is_suspect = version->state == RELAIS_STATE_QUARANTINED;
+    version->is_loadable = mark == NULL && version->state != RELAIS_STATE_QUARANTINED &&
+                           version->state != RELAIS_STATE_ERASED;
+}
+
+/* What a version's row shall say when its rows do not stand. */
+static relais_state resting_state(const relais_version *version)
+{
+    if (version->state == RELAIS_STATE_QUARANTINED || version->state == RELAIS_STATE_ERASED)
+        return version->state;
+    switch (version->role) {
+    case RELAIS_ROLE_SUPERSEDED:
+        return RELAIS_STATE_SUPERSEDED;
+    case RELAIS_ROLE_CONFLICT:
+        return RELAIS_STATE_CONFLICT;
+    default:
+        return RELAIS_STATE_HELD;
+    }
+}
+
+static void judge_versions(const relais_settlement *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        judge_version(s, &s->versions[i]);
+    relais_chain_resolve(s->versions, s->count);
+}
+
+static const relais_version *find_own(const relais_settlement *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (relais_settlement_is_item(s, &s->versions[i]))
+            return &s->versions[i];
+    return NULL;
+}
+
+/* The same XML was dealt with before: whatever the mapping says of it today, it is there. */
+static bool is_duplicate(const relais_settlement *s)
+{
+    const relais_version *own = s->is_new ? NULL : find_own(s);
+
+    return own != NULL && own->ledger_state != RELAIS_STATE_QUARANTINED &&
+           own->ledger_state != RELAIS_STATE_HELD;
+}
+
+static relais_try rewrite_records(relais_settlement *s, relais_error *err)
+{
+    relais_try outcome = RELAIS_TRY_DONE;
+
+    for (size_t i = 0; i < s->count && outcome == RELAIS_TRY_DONE; i++) {
+        bool is_first = true;
+        for (size_t other = 0; other < i && is_first; other++)
+            is_first = strcmp(s->versions[other].root, s->versions[i].root) != 0;
+        if (is_first)
+            outcome = relais_record_rewrite(s, s->versions[i].root, err);
+    }
+    return outcome;
+}
+
+/* ---- files ------------------------------------------------------------------------------ */
+
+static bool copy_files(const relais_settlement *s, relais_error *err)
+{
+    relais_work *work = s->work;
+
+    if (s->item == NULL || s->item->file_count == 0)
+        return true;
+    return (s->is_new ||
+            relais_ledger_compare_files(work->store, &work->params, &s->item, 1, err)) &&
+           relais_attachments_copy(work->store, work->spool, &s->item, 1, work->scratch, err);
+}
+
+static bool has_name(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (relais_filename_equal(names[i], strlen(names[i]), name, strlen(name)))
+            return true;
+    return false;
+}
+
+/* What a version's answers name and no version of the record has brought: an edit may leave
+ * the photo of the first version as it is, and need not send it again. */
+static bool find_missing(const relais_settlement *s, const relais_output *output,
+                         const char **literal, relais_error *err)
+{
+    relais_work *work = s->work;
+    const char **names, **missing;
+    size_t name_count, count = 0;
+
+    *literal = NULL;
+    if (output->file_count == 0)
+        return true;
+    if (!relais_versions_files(work->store, &work->params, s->versions, s->count, work->settle,
+                               &names, &name_count, err))
+        return false;
+    missing = relais_arena_alloc(work->settle, output->file_count * sizeof *missing);
+    if (missing == NULL)
+        return relais_arena_error(work->settle, err);
+    for (size_t i = 0; i < output->file_count; i++)
+        if (!has_name(names, name_count, output->files[i]))
+            missing[count++] = output->files[i];
+    if (count == 0)
+        return true;
+    *literal = relais_array_literal(work->settle, missing, count);
+    return *literal != NULL || relais_arena_error(work->settle, err);
+}
+
+/* ---- what the ledger shall say ---------------------------------------------------------- */
+
+static bool fill_loaded(const relais_settlement *s, const relais_output *output,
+                        relais_version_update *update, relais_error *err)
+{
+    relais_arena *arena = s->work->settle;
+
+    if (!find_missing(s, output, &update->missing, err))
+        return false;
+    update->state = update->missing == NULL ? RELAIS_STATE_DELIVERED : RELAIS_STATE_PARTIAL;
+    update->mapping = relais_mapping_sha256(s->binding->mapping);
+    update->is_loaded = true;
+    if (output->unmapped_count == 0)
+        return true;
+    update->unmapped = relais_array_literal(arena, output->unmapped, output->unmapped_count);
+    return update->unmapped != NULL || relais_arena_error(arena, err);
+}
+
+static bool fill_resting(const relais_settlement *s, const relais_version *version,
+                         relais_version_update *update, relais_error *err)
+{
+    const relais_mark *mark = relais_settlement_mark(s, version->sub_id);
+
+    update->state = resting_state(version);
+    if (mark == NULL || relais_state_is_current(update->state))
+        return true;
+    update->reason = relais_reason_json(&mark->reason, s->work->settle);
+    return update->reason != NULL || relais_arena_error(s->work->settle, err);
+}
+
+/* A version that was held and is held again keeps its row as it is. */
+static bool is_unchanged(const relais_settlement *s, const relais_version *version,
+                         const relais_version_update *update)
+{
+    return !relais_settlement_is_item(s, version) && !update->is_loaded &&
+           update->state == version->ledger_state && strcmp(version->record, version->root) == 0;
+}
+
+/* Rows that stand as they stood; and, without a mapping, all that is not the item's. */
+static bool is_kept(const relais_settlement *s, const relais_version *version,
+                    const relais_output *output)
+{
+    if (s->binding == NULL)
+        return !relais_settlement_is_item(s, version);
+    return version->role == RELAIS_ROLE_CURRENT && output == NULL;
+}
+
+static bool write_versions(const relais_settlement *s, relais_error *err)
+{
+    relais_arena *arena = s->work->settle;
+    relais_version_update *updates = relais_arena_alloc(arena, s->count * sizeof *updates);
+    size_t count = 0;
+
+    if (updates == NULL)
+        return relais_arena_error(arena, err);
+    for (size_t i = 0; i < s->count; i++) {
+        relais_version *version = &s->versions[i];
+        relais_version_update *update = &updates[count];
+        if (is_kept(s, version, s->outputs[i]))
+            continue;
+        memset(update, 0, sizeof *update);
+        update->sub_id = version->sub_id;
+        update->record = version->root;
+        if (!(s->outputs[i] != NULL ? fill_loaded(s, s->outputs[i], update, err)
+                                    : fill_resting(s, version, update, err)))
+            return false;
+        version->state = update->state;
+        if (!is_unchanged(s, version, update))
+            count++;
+    }
+    return relais_versions_update(s->work->store, &s->work->params, updates, count, err);
+}
+
+/* ---- the transaction -------------------------------------------------------------------- */
+
+static relais_state first_state(const relais_settlement *s)
+{
+    const relais_mark *mark = relais_settlement_mark(s, s->item->sub_id);
+
+    return mark == NULL ? RELAIS_STATE_SUPERSEDED : mark->state;
+}
+
+static bool begin_try(relais_settlement *s, bool *is_buried, relais_error *err)
+{
+    relais_work *work = s->work;
+
+    s->is_new = false;
+    s->loaded = NULL;
+    s->refused_shape = 0;
+    if (!relais_versions_begin(work->store, &work->params, s->form_id, err))
+        return false;
+    if (s->item != NULL &&
+        !relais_versions_add(work->store, &work->params, s->item, first_state(s), &s->is_new, err))
+        return false;
+    if (!relais_versions_read(work->store, &work->params, s->form_id, s->instance_id, work->settle,
+                              &s->versions, &s->count, is_buried, err))
+        return false;
+    s->outputs = relais_arena_alloc(work->settle, s->count * sizeof *s->outputs);
+    return s->outputs != NULL || relais_arena_error(work->settle, err);
+}
+
+/* COMMIT is where deferred constraints speak. */
+static relais_try commit_try(relais_settlement *s, relais_error *err)
+{
+    relais_error why = {0};
+
+    if (relais_pg_run(s->work->store, RELAIS_SQL_COMMIT, &why))
+        return RELAIS_TRY_DONE;
+    if (s->binding != NULL && why.code == RELAIS_ERR_DATA)
+        return relais_record_refused(s, &why, err);
+    *err = why;
+    return RELAIS_TRY_FAILED;
+}
+
+static relais_try finish_duplicate(relais_settlement *s, relais_error *err)
+{
+    relais_work *work = s->work;
+    const relais_version *own = find_own(s);
+
+    s->item->verdict = RELAIS_VERDICT_DUPLICATE;
+    s->item->is_partial = own->ledger_state == RELAIS_STATE_PARTIAL;
+    if (!copy_files(s, err) ||
+        !relais_ledger_complete(work->store, &work->params, &s->item, 1, work->settle, err))
+        return RELAIS_TRY_FAILED;
+    return commit_try(s, err);
+}
+
+static relais_try try_settle(relais_settlement *s, relais_error *err)
+{
+    bool is_buried = false;
+    relais_try outcome;
+
+    if (!begin_try(s, &is_buried, err))
+        return RELAIS_TRY_FAILED;
+    if (is_buried)
+        return RELAIS_TRY_BURIED;
+    if (is_duplicate(s))
+        return finish_duplicate(s, err);
+    judge_versions(s);
+    if (s->binding != NULL) {
+        outcome = rewrite_records(s, err);
+        if (outcome != RELAIS_TRY_DONE)
+            return outcome;
+    }
+    if (s->item == NULL || first_state(s) != RELAIS_STATE_QUARANTINED)
+        if (!copy_files(s, err))
+            return RELAIS_TRY_FAILED;
+    if (!write_versions(s, err))
+        return RELAIS_TRY_FAILED;
+    return commit_try(s, err);
+}
+
+static relais_try settle(relais_settlement *s, relais_error *err)
+{
+    relais_try outcome = RELAIS_TRY_MARKED;
+
+    while (outcome == RELAIS_TRY_MARKED)
+        outcome = try_settle(s, err);
+    relais_pg_rollback(s->work->store); /* nothing after a commit */
+    if (outcome == RELAIS_TRY_FAILED && err->code == RELAIS_ERR_DATA &&
+        relais_ledger_is_race(&s->work->store->fault))
+        err->code = RELAIS_ERR_TRANSIENT;
+    return outcome;
+}
+
+/* ---- a parcel --------------------------------------------------------------------------- */
+
+static void conclude(relais_settlement *s)
+{
+    relais_item *item = s->item;
+    relais_forwarder_counts *counts = s->work->counts;
+    const relais_mark *mark = relais_settlement_mark(s, item->sub_id);
+    const relais_version *own = find_own(s);
+
+    if (item->verdict == RELAIS_VERDICT_DUPLICATE) {
+        item->verdict = RELAIS_VERDICT_DONE;
+        counts->duplicates++;
+        return;
+    }
+    if (mark != NULL)
+        item->reason = mark->reason;
+    if (own != NULL && own->state == RELAIS_STATE_QUARANTINED) {
+        item->verdict = RELAIS_VERDICT_REFUSED;
+        return;
+    }
+    item->verdict = RELAIS_VERDICT_DONE;
+    if (own != NULL && own->state == RELAIS_STATE_HELD) {
+        item->is_held = true;
+        counts->held++;
+        return;
+    }
+    counts->delivered++;
+    s->work->has_delivered = true;
+}
+
+/* What neither the ledger nor the record can take: quarantined without a ledger row. */
+static bool refuse_item(relais_item *item, const relais_error *why, relais_arena *arena,
+                        relais_error *err)
+{
+    if (why->code != RELAIS_ERR_DATA && why->code != RELAIS_ERR_LIMIT) {
+        *err = *why;
+        return false;
+    }
+    item->verdict = RELAIS_VERDICT_REFUSED;
+    item->reason.class_word = relais_error_word(why->code);
+    item->reason.text = relais_arena_text(arena, why->text);
+    return item->reason.text != NULL || relais_arena_error(arena, err);
+}
+
+bool relais_settle_item(relais_work *work, relais_item *item, relais_error *err)
+{
+    relais_settlement s = {.work = work,
+                           .item = item,
+                           .form_id = item->form_id,
+                           .instance_id = item->instance_id,
+                           .binding = item->binding};
+    relais_error why = {0};
+
+    if (item->binding != NULL && relais_binding_is_stopped(item->binding))
+        return true;
+    relais_arena_reset(work->settle);
+    if (item->verdict == RELAIS_VERDICT_REFUSED &&
+        !relais_settlement_add_mark(&s, item->sub_id,
+                                    item->is_held ? RELAIS_STATE_HELD : RELAIS_STATE_QUARANTINED,
+                                    &item->reason, err))
+        return false;
+    switch (settle(&s, &why)) {
+    case RELAIS_TRY_DONE:
+        conclude(&s);
+        return true;
+    case RELAIS_TRY_BURIED:
+        item->verdict = RELAIS_VERDICT_BURIED;
+        return true;
+    case RELAIS_TRY_STOPPED:
+        return true;
+    default:
+        return refuse_item(item, &why, work->batch, err);
+    }
+}
+
+/* ---- what is held ----------------------------------------------------------------------- */
+
+static bool settle_held_version(relais_work *work, const char *sub_id, const char *form_id,
+                                const char *instance_id, size_t *progress, relais_error *err)
+{
+    bool unsure;
+    relais_settlement s = {.work = work,
+                           .form_id = form_id,
+                           .instance_id = instance_id,
+                           .binding = relais_mappings_find(work->mappings, form_id, &unsure)};
+
+    if (s.binding == NULL || relais_binding_is_stopped(s.binding))
+        return true;
+    relais_arena_reset(work->settle);
+    switch (settle(&s, err)) {
+    case RELAIS_TRY_FAILED:
+        return false;
+    case RELAIS_TRY_DONE:
+        for (size_t i = 0; i < s.count; i++)
+            if (strcmp(s.versions[i].sub_id, sub_id) == 0 &&
+                relais_settlement_mark(&s, sub_id) == NULL) {
+                relais_log(RELAIS_LOG_INFO, "held.delivered", "submission", sub_id, "form", form_id,
+                           NULL);
+                ++*progress;
+            }
+        return true;
+    default:
+        return true;
+    }
+}
+
+bool relais_settle_held(relais_work *work, size_t *progress, relais_error *err)
+{
+    enum { H_SUB_ID, H_FORM, H_INSTANCE, H_RECEIVED };
+    char received[64] = "-infinity",
+         sub_id[RELAIS_UUID_TEXT_SIZE] = "00000000-0000-0000-0000-000000000000";
+    PGresult *rows;
+    bool ok = true;
+    int count = 1;
+
+    *progress = 0;
+    while (ok && count > 0) {
+        if (!relais_versions_held(work->store, &work->params, received, sub_id, &rows, err))
+            return false;
+        count = PQntuples(rows);
+        for (int i = 0; i < count && ok; i++) {
+            ok = settle_held_version(work, PQgetvalue(rows, i, H_SUB_ID),
+                                     PQgetvalue(rows, i, H_FORM), PQgetvalue(rows, i, H_INSTANCE),
+                                     progress, err);
+            snprintf(received, sizeof received, "%s", PQgetvalue(rows, i, H_RECEIVED));
+            snprintf(sub_id, sizeof sub_id, "%s", PQgetvalue(rows, i, H_SUB_ID));
+        }
+        PQclear(rows);
+    }
+    return ok;
+}

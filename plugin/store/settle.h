@@ -1,0 +1,19 @@
+/*
+ * One submission in a transaction of its own, together with all versions of its record:
+ * edits, conflicts, retries of what was held or quarantined, and refusals.
+ */
+#ifndef RELAIS_STORE_SETTLE_H
+#define RELAIS_STORE_SETTLE_H
+
+#include "store/work.h"
+
+/* Settles a parcel that the fast path left: verdict SETTLE or REFUSED. Afterwards the verdict
+ * is DONE (the ledger has it, delivered, superseded, in conflict, held or as a duplicate),
+ * BURIED, or REFUSED (to quarantine, its ledger row is written). False when it cannot be
+ * done now. */
+RELAIS_MUST_USE bool relais_settle_item(relais_work *work, relais_item *item, relais_error *err);
+
+/* Tries held versions again, a page at a time; *progress counts those that were delivered. */
+RELAIS_MUST_USE bool relais_settle_held(relais_work *work, size_t *progress, relais_error *err);
+
+#endif

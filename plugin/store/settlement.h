@@ -1,0 +1,63 @@
+/*
+ * A record being settled: its versions, those that cannot be loaded now, and the rows of the
+ * one that is current. settle.c runs the transaction, record.c rewrites the rows.
+ */
+#ifndef RELAIS_STORE_SETTLEMENT_H
+#define RELAIS_STORE_SETTLEMENT_H
+
+#include "store/refusal.h"
+#include "store/versions.h"
+#include "store/work.h"
+
+/* Each try marks one more version; a record that is refused more often than this is a fault
+ * of the mapping. */
+#define RELAIS_MARKS_MAX 16
+
+/* A version that cannot be loaded now, and why. */
+typedef struct relais_mark {
+    char sub_id[RELAIS_UUID_TEXT_SIZE];
+    relais_state state; /* held or quarantined */
+    relais_reason reason;
+} relais_mark;
+
+typedef struct relais_settlement {
+    relais_work *work;
+    relais_item *item; /* NULL: a held version from the ledger */
+    const char *form_id, *instance_id;
+    relais_binding *binding; /* NULL: no mapping, nothing can be evaluated */
+    relais_mark marks[RELAIS_MARKS_MAX];
+    size_t mark_count;
+    /* of the present try: */
+    relais_version *versions;
+    size_t count;
+    const relais_output **outputs; /* parallel to versions: of those loaded now */
+    bool is_new;                   /* the item's ledger row was made now */
+    const relais_version *loaded;  /* the last one whose rows went in, or were refused */
+    const relais_output *loaded_output;
+    size_t refused_shape;
+} relais_settlement;
+
+typedef enum {
+    RELAIS_TRY_DONE,
+    RELAIS_TRY_BURIED,  /* rolled back: the record was erased */
+    RELAIS_TRY_MARKED,  /* rolled back: a version was marked, try again */
+    RELAIS_TRY_STOPPED, /* rolled back: the form was stopped */
+    RELAIS_TRY_FAILED   /* err is set */
+} relais_try;
+
+const relais_mark *relais_settlement_mark(const relais_settlement *s, const char *sub_id);
+bool relais_settlement_is_item(const relais_settlement *s, const relais_version *version);
+RELAIS_MUST_USE bool relais_settlement_add_mark(relais_settlement *s, const char *sub_id,
+                                                relais_state state, const relais_reason *reason,
+                                                relais_error *err);
+
+/* Writes the rows of the current version of the record named `root`, and takes away what
+ * earlier versions left, when anything has changed. */
+RELAIS_MUST_USE relais_try relais_record_rewrite(relais_settlement *s, const char *root,
+                                                 relais_error *err);
+
+/* Rolls back and turns what the database refused into a mark on s->loaded. */
+RELAIS_MUST_USE relais_try relais_record_refused(relais_settlement *s, const relais_error *why,
+                                                 relais_error *err);
+
+#endif
