@@ -1,0 +1,200 @@
+/*
+ * What the files of this folder share. nginx's types stop here: below are openrosa/, spool/
+ * and base/, which know nothing of a web server.
+ *
+ *   ngx_http_relais_module.c      directives and their checks, life of a worker
+ *   ngx_http_relais_store.c       the spools and form directories that a worker has open
+ *   ngx_http_relais_task.c        blocking work for a request, in a thread of nginx's pool
+ *   ngx_http_relais_serve.c       requests of `relais serve`, and the published forms
+ *   ngx_http_relais_submission.c  HEAD and POST submission
+ *   ngx_http_relais_reply.c       OpenRosaResponse documents, also for nginx's own errors
+ *
+ * Rules of the house: whatever may block runs in a task; a task touches neither the request
+ * nor its pool, only the context, which outlives it (r->main->blocked); the master process
+ * opens nothing.
+ */
+#ifndef NGX_HTTP_RELAIS_H
+#define NGX_HTTP_RELAIS_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#if !(NGX_THREADS)
+#error "Relais needs an nginx that was configured with --with-threads"
+#endif
+
+#include "openrosa/reply.h"
+#include "openrosa/routes.h"
+#include "spool/spool.h"
+
+#include <pthread.h>
+
+/* What a location does. NGX_HTTP_RELAIS_CAPTURE keeps its place for a later build. */
+typedef enum {
+    NGX_HTTP_RELAIS_OFF = 0,
+    NGX_HTTP_RELAIS_SERVE,
+    NGX_HTTP_RELAIS_CAPTURE
+} ngx_http_relais_mode_e;
+
+/* A spool, or a directory of forms, as one worker has it: opened when it is first there,
+ * shared by all locations that name it. `open` is NULL until then; `lock` guards it. */
+typedef struct ngx_http_relais_spool {
+    const char *directory;
+    uint64_t floor;
+    pthread_mutex_t lock;
+    relais_spool *open;
+} ngx_http_relais_spool_t;
+
+typedef struct ngx_http_relais_forms {
+    const char *directory;
+    pthread_mutex_t lock;
+    relais_forms *open;
+    relais_snapshot *told; /* the snapshot whose complaints are in the log */
+} ngx_http_relais_forms_t;
+
+typedef struct ngx_http_relais_main_conf {
+    ngx_array_t spools; /* of ngx_http_relais_spool_t * */
+    ngx_array_t forms;  /* of ngx_http_relais_forms_t * */
+    ngx_int_t user;     /* index of $remote_user */
+} ngx_http_relais_main_conf_t;
+
+typedef struct ngx_http_relais_loc_conf {
+    /* As written. */
+    ngx_uint_t mode;
+    ngx_str_t spool_path;
+    ngx_str_t forms_path;
+    ngx_str_t base_url;
+    off_t accept_length;
+    off_t floor;
+    ngx_str_t pool_name;
+    ngx_str_t file; /* where "relais serve" stands, for messages */
+    ngx_uint_t line;
+
+    /* Worked out at configuration time, in a location that serves. */
+    ngx_str_t prefix;    /* the location's */
+    ngx_str_t path;      /* the same without a closing slash, percent-encoded */
+    off_t limit;         /* announced by HEAD submission */
+    ngx_uint_t limit_mb; /* of the whole body, for people */
+    ngx_http_relais_spool_t *spool;
+    ngx_http_relais_forms_t *forms;
+    ngx_thread_pool_t *pool;
+    ngx_array_t *error_pages; /* of this level: a location that has the same inherited them */
+} ngx_http_relais_loc_conf_t;
+
+/* An answer to a request for something published. */
+typedef struct ngx_http_relais_document {
+    const char *base_url;
+    const char *form_filter; /* ?formID=, or NULL */
+    relais_snapshot *snapshot;
+    relais_buffer rendered;
+    const char *bytes; /* in `rendered` or in the snapshot; NULL: the open file */
+    size_t length;
+    const char *path;
+    int fd;
+    char etag[35];
+} ngx_http_relais_document_t;
+
+/* A submission between its last byte and its answer. */
+typedef struct ngx_http_relais_submission {
+    relais_segment *segments;
+    size_t count;
+    const char *content_type;
+    int64_t content_length;
+    const char *user;
+    const char *device;
+    bool forms_missing; /* whether its form is known cannot be said */
+} ngx_http_relais_submission_t;
+
+typedef enum {
+    NGX_HTTP_RELAIS_BODY_FOREIGN = 0, /* what goes out is not a reply of ours */
+    NGX_HTTP_RELAIS_BODY_OWN,         /* it is: let it pass */
+    NGX_HTTP_RELAIS_BODY_REPLACE,     /* nginx's error page comes next: put `reply` instead */
+    NGX_HTTP_RELAIS_BODY_REPLACED     /* done; swallow what still comes of it */
+} ngx_http_relais_body_e;
+
+/* One request's state. Freed with the request's pool. */
+typedef struct ngx_http_relais_ctx ngx_http_relais_ctx_t;
+struct ngx_http_relais_ctx {
+    ngx_http_relais_loc_conf_t *conf;
+    relais_arena *arena;
+    relais_route route;
+
+    /* The task: `run` in a thread, then `finish` in the event loop. */
+    void (*run)(ngx_http_relais_ctx_t *ctx, ngx_log_t *log);
+    ngx_int_t (*finish)(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx);
+    ngx_http_request_t *request;
+    bool is_running;
+
+    relais_reply reply; /* the verdict; RELAIS_REPLY_RECEIVED is success */
+    relais_error error; /* the technical reason of another */
+    ngx_http_relais_document_t document;
+    ngx_http_relais_submission_t submission;
+
+    bool has_version; /* X-OpenRosa-Version is among the headers */
+    ngx_http_relais_body_e body;
+    ngx_buf_t *page; /* the rendered OpenRosaResponse */
+};
+
+extern __attribute__((visibility("default"))) ngx_module_t ngx_http_relais_module;
+
+/* ---- store: what a worker has open ------------------------------------------------------ */
+
+/* Registers a directory at configuration time; the same one twice is one. NULL without
+ * memory. */
+ngx_http_relais_spool_t *ngx_http_relais_add_spool(ngx_conf_t *cf, const ngx_str_t *directory,
+                                                   uint64_t floor);
+ngx_http_relais_forms_t *ngx_http_relais_add_forms(ngx_conf_t *cf, const ngx_str_t *directory);
+
+/* Blocking. NULL with err set while it cannot be opened. */
+relais_spool *ngx_http_relais_open_spool(ngx_http_relais_spool_t *spool, relais_error *err);
+
+/* Blocking. The present snapshot, for relais_snapshot_release(); new complaints about it and
+ * troubles with the directory go to `log`. NULL while there is none. */
+relais_snapshot *ngx_http_relais_acquire_forms(ngx_http_relais_forms_t *forms, bool force,
+                                               ngx_log_t *log);
+
+void ngx_http_relais_open_stores(ngx_http_relais_main_conf_t *conf, ngx_log_t *log);
+void ngx_http_relais_close_stores(ngx_http_relais_main_conf_t *conf);
+
+/* ---- requests --------------------------------------------------------------------------- */
+
+/* The content handler of `relais serve`. */
+ngx_int_t ngx_http_relais_serve(ngx_http_request_t *r);
+
+/* Starts the answer to HEAD or POST submission; for a content handler to return. */
+ngx_int_t ngx_http_relais_serve_submission(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx);
+
+/* Hands ctx->run to the thread pool; ctx->finish is called afterwards and its result
+ * finalizes the request, whose count of references the caller has raised. NGX_ERROR when the
+ * queue is full: then neither is called. */
+ngx_int_t ngx_http_relais_post_task(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx);
+
+/* The request's context, made when there is none; NULL without memory. */
+ngx_http_relais_ctx_t *ngx_http_relais_get_ctx(ngx_http_request_t *r);
+
+/* The bytes with a NUL at their end, in the request's pool; NULL without memory. */
+char *ngx_http_relais_text(ngx_http_request_t *r, const ngx_str_t *text);
+
+/* One line about an error; also from a thread, with the log that the task was given. */
+void ngx_http_relais_log(ngx_log_t *log, ngx_uint_t level, const char *what,
+                         const relais_error *err);
+
+/* The decoded value of a query parameter in the request's pool, or NULL. */
+const char *ngx_http_relais_argument(ngx_http_request_t *r, const char *name);
+
+/* ---- replies ---------------------------------------------------------------------------- */
+
+ngx_int_t ngx_http_relais_init_filters(void);
+
+/* Sends an OpenRosaResponse; its status is the reply's own. */
+ngx_int_t ngx_http_relais_send_reply(ngx_http_request_t *r, relais_reply reply);
+
+/* The value of a request header by name, or an empty string. */
+ngx_str_t ngx_http_relais_header(ngx_http_request_t *r, const char *name);
+
+/* NULL without memory. `name` and `value` are not copied. */
+ngx_table_elt_t *ngx_http_relais_add_header(ngx_http_request_t *r, const char *name,
+                                            const ngx_str_t *value);
+
+#endif

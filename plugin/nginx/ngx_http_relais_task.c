@@ -1,0 +1,129 @@
+/*
+ * Blocking work for a request, in a thread of nginx's pool, and the context it works on.
+ *
+ * The way there and back is that of nginx's own copy filter: while the thread runs the
+ * request is `blocked`, so that neither it nor its pool can go, and its write handler is the
+ * one that resumes. Should the phone leave meanwhile, nginx puts its own handler there.
+ */
+#include "ngx_http_relais.h"
+
+#include <ngx_thread_pool.h>
+
+/* A URL has at most 8 KB (large_client_header_buffers), a parcel's head a dozen values of
+ * at most 1 KB. */
+#define ARENA_MAX (256 * 1024)
+
+static void release_ctx(void *data)
+{
+    ngx_http_relais_ctx_t *ctx = data;
+
+    if (ctx->document.fd >= 0)
+        close(ctx->document.fd);
+    if (ctx->document.snapshot != NULL)
+        relais_snapshot_release(ctx->document.snapshot);
+    relais_buffer_free(&ctx->document.rendered);
+    relais_arena_destroy(ctx->arena);
+}
+
+ngx_http_relais_ctx_t *ngx_http_relais_get_ctx(ngx_http_request_t *r)
+{
+    ngx_http_relais_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_relais_module);
+    ngx_pool_cleanup_t *cleanup;
+
+    if (ctx != NULL)
+        return ctx;
+    cleanup = ngx_pool_cleanup_add(r->pool, sizeof(*ctx));
+    if (cleanup == NULL)
+        return NULL;
+    ctx = cleanup->data;
+    ngx_memzero(ctx, sizeof(*ctx));
+    ctx->conf = ngx_http_get_module_loc_conf(r, ngx_http_relais_module);
+    ctx->request = r;
+    ctx->document.fd = -1;
+    relais_buffer_init(&ctx->document.rendered, 0);
+    relais_error_clear(&ctx->error);
+    ctx->arena = relais_arena_create(ARENA_MAX);
+    cleanup->handler = release_ctx;
+    if (ctx->arena == NULL)
+        return NULL;
+    ngx_http_set_ctx(r, ctx, ngx_http_relais_module);
+    return ctx;
+}
+
+char *ngx_http_relais_text(ngx_http_request_t *r, const ngx_str_t *text)
+{
+    char *copy = ngx_pnalloc(r->pool, text->len + 1);
+
+    if (copy == NULL)
+        return NULL;
+    ngx_memcpy(copy, text->data, text->len);
+    copy[text->len] = '\0';
+    return copy;
+}
+
+void ngx_http_relais_log(ngx_log_t *log, ngx_uint_t level, const char *what,
+                         const relais_error *err)
+{
+    char text[sizeof(err->text) + sizeof(err->path) + 128];
+
+    ngx_log_error(level, log, 0, "relais: %s: %s", what,
+                  relais_error_format(err, text, sizeof(text)));
+}
+
+/* In the event loop again, the thread being done or the phone gone. */
+static void resume(ngx_http_request_t *r)
+{
+    ngx_http_relais_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_relais_module);
+
+    if (ctx->is_running)
+        return;
+    r->write_event_handler = ngx_http_request_empty_handler;
+    ngx_http_finalize_request(r, ctx->finish(r, ctx));
+}
+
+static void run_task(void *data, ngx_log_t *log)
+{
+    ngx_http_relais_ctx_t *ctx = *(ngx_http_relais_ctx_t **)data;
+
+    ctx->run(ctx, log);
+}
+
+static void task_done(ngx_event_t *event)
+{
+    ngx_http_relais_ctx_t *ctx = event->data;
+    ngx_http_request_t *r = ctx->request;
+    ngx_connection_t *connection = r->connection;
+
+    ngx_http_set_log_request(connection->log, r);
+    ctx->is_running = false;
+    r->main->blocked--;
+    r->aio = 0;
+#if (nginx_version >= 1025004)
+    if (r->done || r->main->terminated) {
+        connection->write->handler(connection->write);
+        return;
+    }
+#endif
+    r->write_event_handler(r);
+    ngx_http_run_posted_requests(connection);
+}
+
+ngx_int_t ngx_http_relais_post_task(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx)
+{
+    ngx_thread_task_t *task = ngx_thread_task_alloc(r->pool, sizeof(ctx));
+
+    if (task == NULL)
+        return NGX_ERROR;
+    *(ngx_http_relais_ctx_t **)task->ctx = ctx;
+    task->handler = run_task;
+    task->event.handler = task_done;
+    task->event.data = ctx;
+    task->event.log = r->connection->log;
+    if (ngx_thread_task_post(ctx->conf->pool, task) != NGX_OK)
+        return NGX_ERROR;
+    ctx->is_running = true;
+    r->main->blocked++;
+    r->aio = 1;
+    r->write_event_handler = resume;
+    return NGX_OK;
+}
