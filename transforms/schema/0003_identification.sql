@@ -44,14 +44,14 @@ CREATE TABLE tip.identification (
                                    (national_code !~ '^[0-9]{12}$' OR
                                     (national_code::bigint % 97 = 1 AND right(national_code, 2) BETWEEN '02' AND '98')),
     org_code           text        NOT NULL CONSTRAINT identification_org_code_known REFERENCES ref.organisation,
-    agent_code         text        NOT NULL,
+    agent_code         varchar(32) NOT NULL,
     event_date         date        NOT NULL,
     reported_at        timestamptz NOT NULL,
     place_code         text        NOT NULL CONSTRAINT identification_place_code_known REFERENCES ref.place,
     detection          text        NOT NULL CONSTRAINT identification_detection_known REFERENCES ref.code
                                    CONSTRAINT identification_detection_list_dt CHECK (detection LIKE 'dt\_%'),
     first_record       boolean,
-    group_code         text,
+    group_code         varchar(32),
     group_size         smallint    CONSTRAINT identification_group_size_1_to_500 CHECK (group_size BETWEEN 1 AND 500),
     consent_basis      text        NOT NULL CONSTRAINT identification_consent_basis_known REFERENCES ref.code
                                    CONSTRAINT identification_consent_basis_list_co CHECK (consent_basis LIKE 'co\_%'),
