@@ -148,6 +148,7 @@ static relais_scope *add_scope(struct builder *builder, relais_scope *parent)
         return NULL;
     scope->parent = parent;
     scope->context = parent == NULL ? NULL : parent->context;
+    scope->depth = parent == NULL ? 0 : parent->depth + 1;
     scope->next = builder->mapping->scopes;
     builder->mapping->scopes = scope;
     return scope;
@@ -155,7 +156,7 @@ static relais_scope *add_scope(struct builder *builder, relais_scope *parent)
 
 static bool build_let(struct builder *builder, const xmlNode *element, relais_scope *scope)
 {
-    relais_let *let = take(builder, sizeof *let);
+    relais_let *let = take(builder, sizeof *let), **end = &scope->lets;
     const relais_let *other;
 
     if (let == NULL ||
@@ -169,8 +170,9 @@ static bool build_let(struct builder *builder, const xmlNode *element, relais_sc
     if (other != NULL)
         return fail(builder, let->line, "$%s has its value from line %ld: choose another name",
                     let->name, other->line);
-    let->next = scope->lets;
-    scope->lets = let;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = let;
     return true;
 }
 
@@ -341,20 +343,19 @@ static bool find_column(struct builder *builder, const relais_item *row, const c
                 attribute, name);
 }
 
-/* The value must be the same for all rows that replace each other. */
-static bool check_replace(struct builder *builder, const relais_item *row,
-                          const relais_filled *filled)
+/* The value must be the same for all rows that replace each other; then it is known in a
+ * scope outside the row, or in the row's own when there is one row. */
+static bool anchor_to(struct builder *builder, relais_item *row, const relais_filled *filled)
 {
-    if (!row->scope->iterates)
-        return true;
     for (const relais_source *source = filled->sources; source != NULL; source = source->next) {
         const relais_expression *select = source->select;
-        if (select->reading.is_relative || select->reading.uses_position || select->uses_token ||
-            select->uses_inner_let)
+        if (row->scope->iterates && select->depends == row->scope)
             return fail(builder, filled->line,
                         "%s ties the rows to their parent, so \"%s\" must not depend on the row: "
                         "use a variable from outside the row",
                         filled->name, select->text);
+        if (row->anchor == NULL || select->depends->depth > row->anchor->depth)
+            row->anchor = select->depends;
     }
     return true;
 }
@@ -373,9 +374,11 @@ static bool build_replace(struct builder *builder, relais_item *row, relais_row_
     for (; row->replace_count < shape->replace_count; row->replace_count++) {
         size_t *index = &indexes[row->replace_count];
         if (!find_column(builder, row, "replace", shape->replace[row->replace_count], index) ||
-            !check_replace(builder, row, &row->columns[*index]))
+            !anchor_to(builder, row, &row->columns[*index]))
             return false;
     }
+    row->next_anchored = row->anchor->anchored;
+    row->anchor->anchored = row;
     return true;
 }
 
@@ -572,6 +575,7 @@ static bool build_head(struct builder *builder, xmlNodePtr root)
     if (!READ_ATTRIBUTES(builder, root, {"form", &mapping->form}, {"versions", &versions},
                          {"sensitive", &sensitive}))
         return false;
+    mapping->line = xmlGetLineNo(root);
     mapping->is_sensitive = sensitive != NULL && strcmp(sensitive, "yes") == 0;
     if (versions != NULL &&
         !split_words(builder, versions, &mapping->versions, &mapping->version_count))

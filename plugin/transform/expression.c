@@ -92,9 +92,15 @@ static bool fail_variable(const struct naming *naming, const char *name, relais_
                             name, name);
 }
 
+static void depend_on(relais_expression *expression, relais_scope *scope)
+{
+    if (expression->depends == NULL || scope->depth > expression->depends->depth)
+        expression->depends = scope;
+}
+
 static bool name_token(struct naming *naming, relais_error *err)
 {
-    const relais_scope *scope = naming->expression->scope;
+    relais_scope *scope = naming->expression->scope;
 
     while (scope != NULL && !scope->has_token)
         scope = scope->parent;
@@ -102,6 +108,7 @@ static bool name_token(struct naming *naming, relais_error *err)
     if (scope == NULL)
         return relais_error_set(err, RELAIS_ERR_CONFIG,
                                 "$token is known only inside a <row tokens=\"...\">");
+    depend_on(naming->expression, scope);
     return true;
 }
 
@@ -117,8 +124,7 @@ static bool name_variable(void *data, const char *name, const relais_paths **res
     if (let == NULL)
         return fact_of(&none, name) != NULL || fail_variable(naming, name, err);
     let->is_used = true;
-    if (let->scope == naming->expression->scope)
-        naming->expression->uses_inner_let = true;
+    depend_on(naming->expression, let->scope);
     if (!relais_let_prepare(naming->mapping, let, err))
         return false;
     if (naming->origin == NULL)
@@ -165,6 +171,16 @@ static const relais_path *first_path(const relais_expression *expression)
     return NULL;
 }
 
+/* Paths and positions are those of the nearest repeat or choice around the expression. */
+static void depend_on_context(relais_expression *expression)
+{
+    relais_scope *scope = expression->scope;
+
+    while (scope->parent != NULL && !scope->iterates)
+        scope = scope->parent;
+    depend_on(expression, scope);
+}
+
 relais_expression *relais_expression_create(relais_mapping *mapping, relais_scope *scope,
                                             const char *text, long line, relais_error *err)
 {
@@ -182,11 +198,14 @@ relais_expression *relais_expression_create(relais_mapping *mapping, relais_scop
     expression->text = text;
     expression->line = line;
     expression->scope = scope;
+    depend_on(expression, mapping->scope);
     if (!relais_path_read(text, &place, mapping->arena, &expression->reading, err) ||
         !compile(mapping, expression, err)) {
         relais_error_at(err, mapping->file, line);
         return NULL;
     }
+    if (expression->reading.is_relative || expression->reading.uses_position)
+        depend_on_context(expression);
     expression->origin = first_path(expression);
     if (expression->origin == NULL)
         expression->origin = naming.origin;
@@ -247,8 +266,10 @@ void relais_scope_enter(relais_scope *scope, xmlNodePtr node, int position, int 
 
 void relais_scopes_leave(relais_mapping *mapping)
 {
-    for (relais_scope *scope = mapping->scopes; scope != NULL; scope = scope->next)
+    for (relais_scope *scope = mapping->scopes; scope != NULL; scope = scope->next) {
         relais_scope_enter(scope, NULL, 0, 0, NULL);
+        scope->token_node = NULL;
+    }
     mapping->facts = NULL;
     mapping->xpath->doc = NULL;
     mapping->xpath->node = NULL;
@@ -372,12 +393,9 @@ static bool try_one(relais_mapping *mapping, const relais_expression *expression
     if (err != NULL && err->code == RELAIS_ERR_DATA) {
         relais_error_clear(err);
         relais_error_set(err, RELAIS_ERR_CONFIG,
-                         "\"%s\" cannot be computed: a function is given a value of the wrong kind "
-                         "(%s)",
-                         expression->text,
-                         mapping->xpath->lastError.message == NULL
-                             ? "XPath"
-                             : mapping->xpath->lastError.message);
+                         "\"%s\" cannot be computed: it takes a text or number for a path, or "
+                         "the other way round",
+                         expression->text);
         relais_error_at(err, mapping->file, expression->line);
     }
     return false;

@@ -72,7 +72,7 @@ typedef struct relais_clearance {
 typedef struct relais_output {
     relais_row *rows; /* in the order of shapes, then of the document */
     size_t count;
-    relais_clearance *clearances; /* in the order of shapes */
+    relais_clearance *clearances;
     size_t clearance_count;
     const char **files; /* names of files that answers name (<file>) */
     size_t file_count;

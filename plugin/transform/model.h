@@ -17,6 +17,7 @@
 
 typedef struct relais_scope relais_scope;
 typedef struct relais_let relais_let;
+typedef struct relais_item relais_item;
 
 /* A compiled expression and what it reads. */
 typedef struct relais_expression {
@@ -27,7 +28,7 @@ typedef struct relais_expression {
     relais_reading reading;
     const relais_path *origin; /* where its value comes from, for messages; NULL when nowhere */
     bool uses_token;
-    bool uses_inner_let; /* reads a <let> that stands in its own scope */
+    relais_scope *depends; /* the innermost scope that its value depends on */
     xmlXPathCompExprPtr compiled;
 } relais_expression;
 
@@ -49,7 +50,9 @@ struct relais_scope {
     relais_scope *next; /* all of the mapping */
     relais_let *lets;
     const relais_paths *context;
-    bool iterates; /* of a row with for-each or tokens */
+    int depth;             /* 0 for the root element's */
+    bool iterates;         /* of a row with for-each or tokens */
+    relais_item *anchored; /* rows whose clearance can be told here */
     bool has_token;
     /* In the present run: */
     xmlNodePtr node;
@@ -81,7 +84,7 @@ typedef struct relais_filled { /* a <column> */
 
 typedef enum { RELAIS_ITEM_ROW, RELAIS_ITEM_WHEN, RELAIS_ITEM_FILE } relais_item_kind;
 
-typedef struct relais_item {
+struct relais_item {
     relais_item_kind kind;
     struct relais_item *next;
     struct relais_item *children;
@@ -94,8 +97,10 @@ typedef struct relais_item {
     size_t column_count;
     const size_t *replace; /* indexes of the replace columns */
     size_t replace_count;
+    relais_scope *anchor; /* the innermost scope that the replace columns depend on */
+    relais_item *next_anchored;
     long line;
-} relais_item;
+};
 
 typedef struct relais_ignore {
     struct relais_ignore *next;
@@ -109,6 +114,7 @@ struct relais_mapping {
     size_t length;
     uint8_t sha256[RELAIS_SHA256_SIZE];
     const char *form;
+    long line; /* of the root element */
     const char *const *versions;
     size_t version_count;
     bool is_sensitive;

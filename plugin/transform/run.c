@@ -15,7 +15,6 @@
 enum { ROWS_MAX = 10000, FILES_MAX = 10000 };
 
 static bool run_items(relais_run *run, relais_item *items);
-static bool clear_items(relais_run *run, relais_item *items, xmlNodePtr node);
 
 /* Makes room for one more item in an array of the arena's; doubles it when full. */
 static void *grow(relais_run *run, void *items, size_t count, size_t *room, size_t size)
@@ -42,6 +41,76 @@ static bool refuse_count(relais_run *run, relais_rule_kind kind, long long most,
     relais_rule rule = {.kind = kind, .number = most};
 
     return relais_run_refuse(run, &rule, relais_where_node(&run->where, node), place, NULL, 0);
+}
+
+/* Clearances */
+
+static bool add_clearance(relais_run *run, const relais_item *item, const char *const *values)
+{
+    relais_output *out = run->out;
+
+    if (out->clearance_count == ROWS_MAX)
+        return refuse_count(run, RELAIS_RULE_ROWS, ROWS_MAX, item->anchor->node,
+                            run->mapping->shapes[item->shape].table_name);
+    out->clearances = grow(run, out->clearances, out->clearance_count, &run->clearance_room,
+                           sizeof *out->clearances);
+    if (out->clearances == NULL)
+        return false;
+    out->clearances[out->clearance_count++] = (relais_clearance){item->shape, values};
+    return true;
+}
+
+/* Says which rows of the parent go. Where the parent has no id, it has no rows either. */
+static bool clear(relais_run *run, const relais_item *item)
+{
+    const relais_row_shape *shape = &run->mapping->shapes[item->shape];
+    const char **values = relais_arena_alloc(run->arena, item->replace_count * sizeof *values);
+
+    if (values == NULL)
+        return relais_arena_error(run->arena, run->err);
+    for (size_t i = 0; i < item->replace_count; i++) {
+        size_t column = item->replace[i];
+        relais_column bound = *shape->bound[column];
+        const char *path;
+        bound.not_null = false;
+        if (!relais_run_fill(run, &item->columns[column], &bound, item->anchor, &values[i], &path))
+            return false;
+        if (values[i] == NULL)
+            return true;
+    }
+    return add_clearance(run, item, values);
+}
+
+/* Makes a scope stand at a node, and tells the clearances that are known there: also of rows
+ * that will not come, because a <when> does not hold or no repeat is left. */
+static bool enter(relais_run *run, relais_scope *scope, xmlNodePtr node, int position, int size,
+                  const char *token)
+{
+    relais_scope_enter(scope, node, position, size, token);
+    for (const relais_item *item = scope->anchored; item != NULL; item = item->next_anchored)
+        if (!clear(run, item))
+            return false;
+    return true;
+}
+
+static bool enter_below(relais_run *run, relais_scope *scope)
+{
+    const relais_scope *outer = scope->parent;
+
+    return enter(run, scope, outer->node, outer->position, outer->size, NULL);
+}
+
+/* Goes through rows that are not there, for the clearances that are known inside them. What
+ * hangs on a repeat goes with the rows of the repeat. */
+static bool clear_items(relais_run *run, relais_item *items)
+{
+    for (relais_item *item = items; item != NULL; item = item->next) {
+        if (item->kind == RELAIS_ITEM_FILE || item->scope->iterates)
+            continue;
+        if (!enter_below(run, item->scope) || !clear_items(run, item->children))
+            return false;
+    }
+    return true;
 }
 
 /* Rows */
@@ -71,8 +140,8 @@ static bool emit(relais_run *run, relais_item *item)
 static bool run_once(relais_run *run, relais_item *item, xmlNodePtr node, int position, int size,
                      const char *token)
 {
-    relais_scope_enter(item->scope, node, position, size, token);
-    return emit(run, item) && run_items(run, item->children);
+    return enter(run, item->scope, node, position, size, token) && emit(run, item) &&
+           run_items(run, item->children);
 }
 
 /* The distinct tokens of an answer, in their order. */
@@ -150,86 +219,12 @@ static bool run_repeats(relais_run *run, relais_item *item)
     return ok;
 }
 
-/* Clearances */
-
-static bool add_clearance(relais_run *run, relais_item *item, const char *const *values)
-{
-    relais_output *out = run->out;
-
-    if (out->clearance_count == ROWS_MAX)
-        return refuse_count(run, RELAIS_RULE_ROWS, ROWS_MAX, item->scope->parent->node,
-                            run->mapping->shapes[item->shape].table_name);
-    out->clearances = grow(run, out->clearances, out->clearance_count, &run->clearance_room,
-                           sizeof *out->clearances);
-    if (out->clearances == NULL)
-        return false;
-    out->clearances[out->clearance_count++] = (relais_clearance){item->shape, values};
-    return true;
-}
-
-/* Says which rows of the parent go. Where the parent has no id, it has no rows either. */
-static bool clear(relais_run *run, relais_item *item, xmlNodePtr node)
-{
-    const relais_row_shape *shape = &run->mapping->shapes[item->shape];
-    relais_scope *scope = item->scope->iterates ? item->scope->parent : item->scope;
-    const char **values;
-
-    if (item->replace_count == 0)
-        return true;
-    if (scope == item->scope)
-        relais_scope_enter(scope, node, scope->parent->position, scope->parent->size, NULL);
-    values = relais_arena_alloc(run->arena, item->replace_count * sizeof *values);
-    if (values == NULL)
-        return relais_arena_error(run->arena, run->err);
-    for (size_t i = 0; i < item->replace_count; i++) {
-        size_t column = item->replace[i];
-        relais_column bound = *shape->bound[column];
-        const char *path;
-        bound.not_null = false;
-        if (!relais_run_fill(run, &item->columns[column], &bound, scope, &values[i], &path))
-            return false;
-        if (values[i] == NULL)
-            return true;
-    }
-    return add_clearance(run, item, values);
-}
-
-/* A row that is not there: its children of an earlier version go all the same. What hangs on
- * a repeat goes with the rows of the repeat. */
-static bool clear_row(relais_run *run, relais_item *item, xmlNodePtr node)
-{
-    if (!clear(run, item, node))
-        return false;
-    if (item->scope->iterates)
-        return true;
-    relais_scope_enter(item->scope, node, item->scope->parent->position, item->scope->parent->size,
-                       NULL);
-    return clear_items(run, item->children, node);
-}
-
-static bool clear_items(relais_run *run, relais_item *items, xmlNodePtr node)
-{
-    for (relais_item *item = items; item != NULL; item = item->next) {
-        if (item->kind == RELAIS_ITEM_ROW && !clear_row(run, item, node))
-            return false;
-        if (item->kind != RELAIS_ITEM_WHEN)
-            continue;
-        relais_scope_enter(item->scope, node, item->scope->parent->position,
-                           item->scope->parent->size, NULL);
-        if (!clear_items(run, item->children, node))
-            return false;
-    }
-    return true;
-}
-
 /* Items */
 
 static bool run_row(relais_run *run, relais_item *item)
 {
     const relais_scope *outer = item->scope->parent;
 
-    if (!clear(run, item, outer->node))
-        return false;
     if (item->for_each != NULL)
         return run_repeats(run, item);
     return run_at(run, item, outer->node, outer->position, outer->size);
@@ -237,17 +232,17 @@ static bool run_row(relais_run *run, relais_item *item)
 
 static bool run_when(relais_run *run, relais_item *item)
 {
-    const relais_scope *outer = item->scope->parent;
     xmlXPathObjectPtr value;
     bool holds;
 
-    relais_scope_enter(item->scope, outer->node, outer->position, outer->size, NULL);
+    if (!enter_below(run, item->scope))
+        return false;
     value = relais_run_evaluate(run, item->test, item->scope);
     if (value == NULL)
         return false;
     holds = xmlXPathCastToBoolean(value) != 0;
     xmlXPathFreeObject(value);
-    return holds ? run_items(run, item->children) : clear_items(run, item->children, outer->node);
+    return holds ? run_items(run, item->children) : clear_items(run, item->children);
 }
 
 static bool add_file(relais_run *run, const char *name)
@@ -339,8 +334,8 @@ static bool run_document(relais_run *run, xmlNodePtr root)
 {
     relais_output *out = run->out;
 
-    relais_scope_enter(run->mapping->scope, root, 1, 1, NULL);
-    return run_items(run, run->mapping->items) && sort_rows(run) &&
+    return enter(run, run->mapping->scope, root, 1, 1, NULL) &&
+           run_items(run, run->mapping->items) && sort_rows(run) &&
            relais_cover_find_gaps(run->mapping->cover, root, run->arena, &out->unmapped,
                                   &out->unmapped_count, run->err);
 }

@@ -116,7 +116,8 @@ static xmlDocPtr parse(const char *file, const char *text, size_t length, relais
 
 struct verdict {
     const char *file;
-    relais_error *err;
+    relais_error complaint; /* the most telling so far */
+    bool is_telling;
 };
 
 static const char *usage_of(const xmlNode *node)
@@ -127,24 +128,82 @@ static const char *usage_of(const xmlNode *node)
     return NULL;
 }
 
-/* The first complaint about an element is the one nearest to the mistake. */
+/* True when the usage shows the attribute: ` name="` or `[name="`. */
+static bool shows(const char *usage, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *p = strstr(usage, name); p != NULL; p = strstr(p + length, name))
+        if ((p[-1] == ' ' || p[-1] == '[') && strncmp(p + length, "=\"", 2) == 0)
+            return true;
+    return false;
+}
+
+static const char *unknown_attribute(const xmlNode *element, const char *usage)
+{
+    for (const xmlAttr *a = element->properties; a != NULL; a = a->next)
+        if (!shows(usage, (const char *)a->name))
+            return (const char *)a->name;
+    return NULL;
+}
+
+static void word_complaint(struct verdict *verdict, const xmlNode *element, const char *message)
+{
+    const char *name = (const char *)element->name, *usage = usage_of(element), *unknown;
+
+    if (usage == NULL) {
+        usage = usage_of(element->parent);
+        relais_error_set(&verdict->complaint, RELAIS_ERR_CONFIG,
+                         "<%s> cannot stand here; expected %s", name,
+                         usage == NULL ? usages[0].usage : usage);
+        return;
+    }
+    unknown = unknown_attribute(element, usage);
+    if (unknown != NULL)
+        relais_error_set(&verdict->complaint, RELAIS_ERR_CONFIG,
+                         "<%s> has no attribute %s; expected %s", name, unknown, usage);
+    else if (verdict->is_telling)
+        relais_error_set(&verdict->complaint, RELAIS_ERR_CONFIG, "%.*s; expected %s",
+                         message_length(message), message, usage);
+    else
+        relais_error_set(&verdict->complaint, RELAIS_ERR_CONFIG,
+                         "<%s> lacks an attribute, or has one that cannot be so; expected %s", name,
+                         usage);
+}
+
+/* A complaint about an element sometimes comes with a node inside it; the message has the
+ * name: "Element row failed to validate attributes". */
+static const xmlNode *blamed(const xmlNode *node, const char *message)
+{
+    const char *name = strstr(message, "lement ");
+    size_t length = name == NULL ? 0 : strcspn(name + 7, " :\n");
+
+    for (const xmlNode *n = node; n != NULL && length > 0; n = n->parent)
+        if (n->type == XML_ELEMENT_NODE && strlen((const char *)n->name) == length &&
+            memcmp(n->name, name + 7, length) == 0)
+            return n;
+    while (node != NULL && node->type != XML_ELEMENT_NODE)
+        node = node->parent;
+    return node;
+}
+
+/* Of libxml2's complaints, the first that names an attribute or an element that is wrong is
+ * the one nearest to the mistake; "failed to validate" says only where. */
 static void note_complaint(void *data, xmlErrorPtr error)
 {
-    const struct verdict *verdict = data;
-    const xmlNode *node = error->node;
-    const char *usage;
+    struct verdict *verdict = data;
+    const char *message = error->message == NULL ? "" : error->message;
+    const xmlNode *element = blamed(error->node, message);
+    bool is_telling = strstr(message, "failed to validate") == NULL &&
+                      strstr(message, "has extra content") == NULL;
 
-    if (node == NULL)
+    if (element == NULL || verdict->is_telling ||
+        (verdict->complaint.code != RELAIS_ERR_NONE && !is_telling))
         return;
-    if (node->type != XML_ELEMENT_NODE)
-        node = node->parent;
-    usage = usage_of(node);
-    if (usage == NULL)
-        usage = usage_of(node == NULL ? NULL : node->parent);
-    relais_error_set(verdict->err, RELAIS_ERR_CONFIG, "%.*s%s%s", message_length(error->message),
-                     error->message == NULL ? "" : error->message,
-                     usage == NULL ? "" : "; expected ", usage == NULL ? "" : usage);
-    relais_error_at(verdict->err, verdict->file, node == NULL ? 0 : xmlGetLineNo(node));
+    relais_error_clear(&verdict->complaint);
+    verdict->is_telling = is_telling;
+    word_complaint(verdict, element, message);
+    relais_error_at(&verdict->complaint, verdict->file, xmlGetLineNo(element));
 }
 
 static void drop_message(void *data, xmlErrorPtr error)
@@ -156,7 +215,7 @@ static void drop_message(void *data, xmlErrorPtr error)
 static bool validate_with(xmlRelaxNGPtr grammar, xmlDocPtr doc, const char *file, relais_error *err)
 {
     xmlRelaxNGValidCtxtPtr validation = xmlRelaxNGNewValidCtxt(grammar);
-    struct verdict verdict = {.file = file, .err = err};
+    struct verdict verdict = {.file = file};
     int status;
 
     if (validation == NULL)
@@ -166,11 +225,11 @@ static bool validate_with(xmlRelaxNGPtr grammar, xmlDocPtr doc, const char *file
     xmlRelaxNGFreeValidCtxt(validation);
     if (status == 0)
         return true;
-    relais_error_set(err, RELAIS_ERR_CONFIG,
-                     "this does not follow the grammar of mappings; "
-                     "expected %s",
-                     usages[0].usage);
-    relais_error_at(err, file, xmlGetLineNo(xmlDocGetRootElement(doc)));
+    relais_error_set(&verdict.complaint, RELAIS_ERR_CONFIG,
+                     "this does not follow the grammar of mappings; expected %s", usages[0].usage);
+    relais_error_at(&verdict.complaint, file, xmlGetLineNo(xmlDocGetRootElement(doc)));
+    if (err != NULL && err->code == RELAIS_ERR_NONE)
+        *err = verdict.complaint;
     return false;
 }
 

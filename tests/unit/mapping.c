@@ -4,15 +4,15 @@
  * With RELAIS_UPDATE_CASES=1 in the environment the expected files are written instead, to
  * be read before they are committed.
  */
-#include "transform/mapping.h"
-
-#include "fake_target.h"
-#include "mapping_case.h"
-
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mapping_case.h"
+#include "transform/mapping.h"
 
 static void run_case(void **state)
 {
@@ -28,7 +28,30 @@ static void run_case(void **state)
 
 int main(void)
 {
-    static char *const names[] = {"adult"};
+    static char *const names[] = {"adult",
+                                  "clearances",
+                                  "clearances-none",
+                                  "clearances-rows",
+                                  "files",
+                                  "functions",
+                                  "lets",
+                                  "misfit-array-list",
+                                  "misfit-id",
+                                  "misfit-length",
+                                  "misfit-list",
+                                  "misfit-list-other",
+                                  "misfit-repeat",
+                                  "misfit-repeat-absent",
+                                  "misfit-required",
+                                  "misfit-required-absent",
+                                  "misfit-several",
+                                  "misfit-token",
+                                  "newest-and-arrays",
+                                  "refusal",
+                                  "several-blank",
+                                  "tokens-of-all",
+                                  "unmapped",
+                                  "versions"};
     struct CMUnitTest tests[sizeof names / sizeof *names];
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -1,14 +1,16 @@
 /*
  * Golden cases of mappings. See mapping_case.h.
  */
-#include "mapping_case.h"
-
-#include "fake_target.h"
-
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fake_target.h"
+#include "mapping_case.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,2 +1,6 @@
 relais_unit_test(mapping relais_transform)
 target_sources(unit_mapping PRIVATE mapping_case.c)
+relais_unit_test(mapping_bad relais_transform)
+relais_unit_test(cast relais_transform)
+relais_unit_test(mapping_limits relais_transform)
+target_sources(unit_mapping_limits PRIVATE mapping_case.c)
