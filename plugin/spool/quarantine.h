@@ -29,7 +29,8 @@ typedef struct relais_reason {
 void relais_reason_init(relais_reason *reason);
 
 /* Writes the .reason, fsyncs it, moves the parcel from new/ to quarantine/, fsyncs both
- * directories: at no moment is the parcel in neither place. Repeating it is harmless. */
+ * directories: at no moment is the parcel in neither place. Repeating it is harmless. In
+ * quarantine every name ends in ".parcel"; another parcel of the same name is not overwritten. */
 RELAIS_MUST_USE bool relais_quarantine_put(relais_spool *spool, const relais_spool_entry *entry,
                                            const relais_reason *reason, relais_error *err);
 
@@ -39,7 +40,8 @@ typedef bool relais_quarantine_visit(void *context, const char *name, const rela
 RELAIS_MUST_USE bool relais_quarantine_walk(relais_spool *spool, relais_quarantine_visit *visit,
                                             void *context, relais_error *err);
 
-/* Opens a quarantined parcel; `name` without directories, checked. */
+/* Opens a quarantined parcel; `name` without directories, checked. `reason` (may be NULL) is
+ * filled even when the parcel itself cannot be opened: a damaged one is often why it is here. */
 RELAIS_MUST_USE bool relais_quarantine_parcel(relais_spool *spool, const char *name,
                                               relais_arena *arena, relais_parcel *out,
                                               relais_reason *reason, relais_error *err);

@@ -10,8 +10,9 @@
  *
  * A file's name is its time of arrival and 128 random bits:
  * "20260302T101504.123456Z-<32 hex>.parcel": sorting names sorts arrivals, and nobody who
- * cannot list a directory can guess one. The web user may create and rename there but not
- * list: directories are 2730 (owner: the forwarder; group: the web user's), parcels 0640.
+ * cannot list a directory can guess one. The web user may create and rename in tmp/ and new/
+ * but not list: those are 2730 (owner: the forwarder; group: the web user's), DIR and SHARD
+ * 2710, quarantine/ 2700, parcels 0640.
  *
  * Guarantee of commit: when it returns true the parcel survives power loss. The file was
  * fsynced before the rename. After it the directory is fsynced; where the process may not
@@ -32,7 +33,8 @@
 
 typedef struct relais_spool relais_spool;
 
-/* Makes missing directories, with their modes. Existing ones are left as they are. */
+/* Makes missing directories, with their modes. Existing ones are left as they are. Run by
+ * root, what is made below DIR gets DIR's owner and group. */
 RELAIS_MUST_USE bool relais_spool_create(const char *directory, relais_error *err);
 
 /* Opens an existing spool. `floor` is the number of bytes that must stay free on the file
@@ -60,7 +62,8 @@ typedef struct relais_staged {
 } relais_staged;
 
 /* Writes head and segments to tmp/ and fsyncs. `head->received` may be "": it becomes now.
- * RELAIS_ERR_FULL below the floor, RELAIS_ERR_SYSTEM otherwise; nothing stays behind. */
+ * RELAIS_ERR_FULL below the floor or when the disk or a quota is full, RELAIS_ERR_DAMAGED when
+ * the segments are not head->length bytes, RELAIS_ERR_SYSTEM otherwise; nothing stays behind. */
 RELAIS_MUST_USE bool relais_spool_stage(relais_spool *spool, const relais_parcel_head *head,
                                         const relais_segment *segments, size_t count,
                                         relais_staged *out, relais_error *err);
@@ -88,7 +91,8 @@ typedef struct relais_spool_entry {
 
 /* Fills `out` with the oldest committed parcels, at most `maximum`, in order of arrival;
  * *total counts all that are there. Memory does not grow with the backlog. Names that are
- * not of the spool's shape (a file copied in by hand) are taken too, after the others. */
+ * not of the spool's shape (a file copied in by hand) are taken too, after the others; one too
+ * long for an entry is renamed first. Hidden files are not parcels. */
 RELAIS_MUST_USE bool relais_spool_list(relais_spool *spool, relais_spool_entry *out, size_t maximum,
                                        size_t *count, size_t *total, relais_error *err);
 

@@ -132,8 +132,8 @@ static bool write_parcel(int fd, const relais_buffer *head, const relais_segment
             waiting = 0;
         }
         if (segment->data != NULL)
-            vectors[waiting++] = (struct iovec){.iov_base = (void *)(uintptr_t)segment->data,
-                                                .iov_len = segment->length};
+            vectors[waiting++] =
+                (struct iovec){.iov_base = (void *)segment->data, .iov_len = segment->length};
         else if (!copy_range(fd, segment->fd, segment->offset, segment->length, err))
             return false;
     }

@@ -128,7 +128,7 @@ static bool apply_bind(const xmlNode *bind, const char *path, relais_node_table 
     if (type == NULL || required == NULL || id == NULL)
         return relais_arena_error(table->arena, err);
     if (*id != '\0' && path != NULL)
-        xmlHashAddEntry(table->by_bind, (const xmlChar *)id, (void *)(uintptr_t)path);
+        xmlHashAddEntry(table->by_bind, (const xmlChar *)id, (void *)path);
     if (node == NULL) /* attributes have binds too, and are no nodes here */
         return true;
     if (*type != '\0')

@@ -19,8 +19,8 @@
 #define CHECK(kind, SIZE, text, repeats, step, expected)                                           \
     do {                                                                                           \
         relais_digest_state state_;                                                                \
-        uint8_t out_[SIZE];                                                                        \
-        char hex_[2 * SIZE + 1];                                                                   \
+        uint8_t out_[(SIZE)];                                                                      \
+        char hex_[2 * (SIZE) + 1];                                                                 \
         relais_##kind##_begin(&state_);                                                            \
         for (size_t r_ = 0; r_ < (repeats); r_++)                                                  \
             for (size_t i_ = 0, n_; i_ < strlen(text); i_ += n_) {                                 \
@@ -28,7 +28,7 @@
                 relais_##kind##_add(&state_, &(text)[i_], n_);                                     \
             }                                                                                      \
         relais_##kind##_end(&state_, out_);                                                        \
-        relais_hex(out_, SIZE, hex_);                                                              \
+        relais_hex(out_, (SIZE), hex_);                                                            \
         assert_string_equal(hex_, expected);                                                       \
     } while (0)
 

@@ -183,19 +183,19 @@ struct trace {
     char text[16];
 };
 
-static void note(void *data)
-{
-    struct trace *trace = *(struct trace **)data;
-    size_t length = strlen(trace->text);
-
-    trace->text[length] = ((char *)data)[sizeof trace];
-    trace->text[length + 1] = '\0';
-}
-
 struct noted {
     struct trace *trace;
     char name;
 };
+
+static void note(void *data)
+{
+    const struct noted *noted = data;
+    size_t length = strlen(noted->trace->text);
+
+    noted->trace->text[length] = noted->name;
+    noted->trace->text[length + 1] = '\0';
+}
 
 static void test_arena_cleanups_newest_first(void **state)
 {

@@ -30,8 +30,7 @@ static void test_utf8_valid(void **state)
                                        "\xef\xbf\xbf",
                                        "\xf0\x90\x80\x80",
                                        "\xf4\x8f\xbf\xbf",
-                                       "Ou\xc3\xa9"
-                                       "draogo \xf0\x9f\x98\x80"};
+                                       "Ou\u00e9draogo \U0001F600"};
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)

@@ -267,16 +267,16 @@ static void test_floor(void **state)
 {
     enum { MIB = 1024 * 1024 };
     fixture *f = *state;
-    char *body = calloc(1, 3 * MIB);
-    relais_segment segment = {.data = body, .length = 3 * MIB};
+    relais_segment segment = {.length = 3 * MIB};
+    char *body;
     relais_parcel_head head;
     relais_staged staged;
     relais_error err = {0};
 
-    if (!mount_spool(f, "size=8m")) {
-        free(body);
+    if (!mount_spool(f, "size=8m"))
         skip();
-    }
+    body = calloc(1, segment.length);
+    segment.data = body;
     assert_ok(relais_spool_open(f->directory, 2 * MIB, &f->spool, &err), err);
     fixture_head(&head, body, segment.length);
     assert_ok(relais_spool_stage(f->spool, &head, &segment, 1, &staged, &err), err);
@@ -298,16 +298,16 @@ static void test_full_disk_without_floor(void **state)
 {
     fixture *f = *state;
     size_t size = 900 * 1024;
-    char *body = calloc(1, size), path[128];
-    relais_segment segment = {.data = body, .length = size};
+    relais_segment segment = {.length = size};
+    char *body, path[128];
     relais_parcel_head head;
     relais_staged staged;
     relais_error err = {0};
 
-    if (!mount_spool(f, "size=2m")) {
-        free(body);
+    if (!mount_spool(f, "size=2m"))
         skip();
-    }
+    body = calloc(1, size);
+    segment.data = body;
     assert_ok(relais_spool_open(f->directory, 0, &f->spool, &err), err);
     fixture_head(&head, body, 0);
     assert_ok(relais_spool_stage(f->spool, &head, NULL, 0, &staged, &err), err);
