@@ -54,6 +54,9 @@ static void add_finding(struct check *check, relais_severity severity, const cha
 }
 
 static void find_in(struct check *check, relais_severity severity, const char *file, long line,
+                    const char *format, va_list args) RELAIS_PRINTF(5, 0);
+
+static void find_in(struct check *check, relais_severity severity, const char *file, long line,
                     const char *format, va_list args)
 {
     char text[sizeof((relais_error *)NULL)->text];

@@ -1,0 +1,1 @@
+relais_fuzz_target(mapping relais_transform)
