@@ -366,21 +366,19 @@ xmlNodePtr relais_xml_next(const xmlNode *node, const xmlNode *within)
     return next;
 }
 
-static const char *trimmed_copy(xmlChar *content, relais_arena *arena)
+const char *relais_xml_text(const xmlNode *node, relais_arena *arena)
 {
-    const char *text = (const char *)content;
-    size_t length = text == NULL ? 0 : strlen(text);
-    const char *copy;
+    xmlChar *content = node == NULL ? NULL : xmlNodeGetContent(node);
+    const char *text = (const char *)content, *copy;
+    size_t length;
 
+    if (text == NULL)
+        return node == NULL ? "" : NULL;
+    length = strlen(text);
     relais_trim(&text, &length);
     copy = relais_arena_copy(arena, text, length);
     xmlFree(content);
     return copy;
-}
-
-const char *relais_xml_text(const xmlNode *node, relais_arena *arena)
-{
-    return trimmed_copy(node == NULL ? NULL : xmlNodeGetContent(node), arena);
 }
 
 const char *relais_xml_attribute(const xmlNode *node, const char *local_name, relais_arena *arena)
