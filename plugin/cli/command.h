@@ -6,6 +6,8 @@
 
 #include "cli/config.h"
 
+#include <stdio.h>
+
 /* Exit codes, the same for every command. */
 enum {
     RELAIS_EXIT_OK = 0,
@@ -17,9 +19,10 @@ enum {
 typedef struct relais_command {
     const char *name;
     int (*run)(const relais_config *config, int argc, char **argv); /* argv[0] is the name */
-    const char *arguments;                                          /* for the usage line */
-    const char *summary; /* one line for `relais help`; marked for translation */
-    const char *help;    /* the whole help text; marked for translation */
+    bool needs_config;     /* else `config` is NULL, and a faulty file is no obstacle */
+    const char *arguments; /* for the usage line */
+    const char *summary;   /* one line for `relais help`; marked for translation */
+    const char *help;      /* the whole help text; marked for translation */
 } relais_command;
 
 int relais_command_forward(const relais_config *config, int argc, char **argv);
@@ -27,5 +30,12 @@ int relais_command_check(const relais_config *config, int argc, char **argv);
 int relais_command_plan(const relais_config *config, int argc, char **argv);
 int relais_command_status(const relais_config *config, int argc, char **argv);
 int relais_command_quarantine(const relais_config *config, int argc, char **argv);
+int relais_command_device(const relais_config *config, int argc, char **argv);
+
+/* The usage line of a command, or of the whole when the name is not a command's. */
+void relais_command_usage(FILE *out, const char *name);
+
+/* The whole help of a command, or of the whole, on standard output. */
+void relais_command_help(const char *name);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * /etc/relais/relais.conf: INI, read by inih. One table of settings says name, type, default
- * and meaning; an unknown section or key is an error that lists what was possible.
+ * and bounds; an unknown section or key is an error that lists what was possible.
  *
  *   [spool]     directory = /var/spool/relais      floor = 256M
  *   [store]     conninfo = service=relais
@@ -9,7 +9,8 @@
  *   [forward]   batch = 500   scan_seconds = 10   sweep_seconds = 3600
  *   [log]       level = info
  *
- * The file is the one given by --config, else $RELAIS_CONF, else /etc/relais/relais.conf.
+ * The file is the one given by --config, else $RELAIS_CONF, else /etc/relais/relais.conf. Only
+ * the last may be missing: then the defaults hold.
  */
 #ifndef RELAIS_CLI_CONFIG_H
 #define RELAIS_CLI_CONFIG_H
@@ -32,6 +33,7 @@ typedef struct relais_config {
     char *log_level;
 } relais_config;
 
+/* `file` is what --config gave, or NULL. RELAIS_ERR_CONFIG with file and line. */
 RELAIS_MUST_USE bool relais_config_read(const char *file, relais_config *out, relais_error *err);
 void relais_config_free(relais_config *config);
 

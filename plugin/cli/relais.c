@@ -1,0 +1,265 @@
+/*
+ * The command `relais`: options that stand before the command, the table of commands, help.
+ */
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/speak.h"
+#include "transform/nearest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int run_help(const relais_config *config, int argc, char **argv);
+static int run_version(const relais_config *config, int argc, char **argv);
+
+static const relais_command commands[] = {
+    {"forward", relais_command_forward, true, "[--once] [--batch N]",
+     N_("turn received submissions into rows of the database"),
+     N_("Takes parcels from the spool in order of arrival and writes them to the database, until\n"
+        "SIGTERM or Ctrl-C. While the database is away it waits, for as long as it takes; a\n"
+        "submission that fits no column goes to quarantine and holds up no other.\n"
+        "\n"
+        "  --once      deliver what is there, then end\n"
+        "  --batch N   parcels in one transaction, 1 to 5000 (default: [forward] batch)\n"
+        "\n"
+        "One forwarder works on one spool. It writes its log to standard error.\n")},
+    {"check", relais_command_check, true, "[--no-database] [FORM.xml|MAPPING.xml]...",
+     N_("compare forms, mappings and the database"),
+     N_("Without names, checks every form and every mapping of the configured directories. A "
+        "named\n"
+        "file takes the place of the one with the same form id there, so that a draft can be\n"
+        "checked; with a form its mapping is checked as well.\n"
+        "\n"
+        "  --no-database   leave the database out\n"
+        "\n"
+        "Findings are lines \"file:line: error: text\" or \"file:line: warning: text\" on "
+        "standard\n"
+        "output. The exit code is 1 when there is an error, 3 when the database was away.\n")},
+    {"plan", relais_command_plan, true, "[--list]", N_("print the SQL that the database lacks"),
+     N_("Compares the files below schema/ and codes/ of the mappings' directory with the database\n"
+        "and prints one script for psql: each schema file that was not applied, in a transaction\n"
+        "of its own, then the rows of reference data that differ. Changes nothing itself.\n"
+        "\n"
+        "  --list   show what was applied and what is pending, instead of the script\n"
+        "\n"
+        "    relais plan > plan.sql; less plan.sql; psql service=relais-admin -f plan.sql\n"
+        "\n"
+        "A schema file that was changed after it was applied is an error: put the change into a\n"
+        "new file with the next number.\n")},
+    {"status", relais_command_status, true, "[--json]",
+     N_("show what waits, what was delivered, what needs a person"),
+     N_("Shows the spool, the quarantine and, from the database's ledger, each form's counts.\n"
+        "\"Received\" counts versions of submissions; \"delivered\" are those of them that need\n"
+        "nothing more.\n"
+        "\n"
+        "  --json   for programs; times are UTC, a count that took too long is null\n"
+        "\n"
+        "The exit code is 3 when the database cannot be reached; the spool is shown all the\n"
+        "same.\n")},
+    {"quarantine", relais_command_quarantine, true,
+     "list [--json] [--class C] [--form F] | show NAME [--raw] |\n"
+     "                         replay NAME...|--all|--class C|--form F | drop NAME... --yes",
+     N_("list, show, replay or drop what could not be delivered"),
+     N_("  list          the parcels with their reasons\n"
+        "  show NAME     one parcel's reason, head and parts, without any answer\n"
+        "  replay        give parcels back to the forwarder, once the mapping, the list or the\n"
+        "                database is mended\n"
+        "  drop NAME     remove parcels for good\n"
+        "\n"
+        "  --json        list for programs\n"
+        "  --raw         show the original bytes, answers included, on standard output\n"
+        "  --all         replay everything\n"
+        "  --class C     only those of one class, as list shows it\n"
+        "  --form F      only those of one form\n"
+        "  --yes         drop, really\n"
+        "\n"
+        "The beginning of a NAME suffices when no other parcel begins so.\n")},
+    {"device", relais_command_device, false,
+     "sheet --url URL [--name PROJECT] [--user U --password-file F]\n"
+     "                     [--text | --json | --png FILE]",
+     N_("print the QR code that sets up ODK Collect"),
+     N_("  --url URL           the server's address, as the phone is to use it, without /formList\n"
+        "  --name PROJECT      the project's name in Collect (default: Relais)\n"
+        "  --user U            the name that the phone gives to the server\n"
+        "  --password-file F   file whose first line is the password\n"
+        "  --text              print the code's text instead of the code\n"
+        "  --json              print the settings that it carries, the password masked\n"
+        "  --png FILE          write a picture for printing, readable by its owner only\n"
+        "\n"
+        "In Collect: Configure with QR code. The code carries the password as it is: whoever "
+        "scans\n"
+        "it may send submissions. It never carries an administrator's password.\n")},
+    {"help", run_help, false, "[COMMAND]", N_("explain a command"),
+     N_("Explains one command, or lists them all.\n")},
+    {"version", run_version, false, "", N_("print the version"),
+     N_("Prints the version of Relais.\n")},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+/* ---- names --------------------------------------------------------------------------------------
+ */
+
+/* By name, or by a prefix that only one command has. */
+static const relais_command *find_command(const char *word)
+{
+    const relais_command *found = NULL;
+    size_t length = strlen(word);
+
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (length == 0 || strncmp(commands[i].name, word, length) != 0)
+            continue;
+        if (commands[i].name[length] == '\0')
+            return &commands[i];
+        if (found != NULL)
+            return NULL;
+        found = &commands[i];
+    }
+    return found;
+}
+
+static void list_names(void)
+{
+    fputs(_("Commands: "), stderr);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(stderr, "%s%s", commands[i].name, i + 1 < COMMANDS ? ", " : "\n");
+}
+
+static int refuse_command(const char *word)
+{
+    relais_nearest nearest;
+
+    relais_nearest_init(&nearest, word);
+    for (size_t i = 0; i < COMMANDS; i++)
+        relais_nearest_consider(&nearest, commands[i].name);
+    if (nearest.best != NULL)
+        relais_say(_("there is no command \"%s\". Did you mean %s?"), word, nearest.best);
+    else
+        relais_say(_("there is no command \"%s\"."), word);
+    list_names();
+    return RELAIS_EXIT_USAGE;
+}
+
+/* ---- help ---------------------------------------------------------------------------------------
+ */
+
+void relais_command_usage(FILE *out, const char *name)
+{
+    const relais_command *command = find_command(name);
+
+    if (command == NULL)
+        fputs(_("usage: relais [--config FILE] COMMAND [ARGUMENT]...\n"), out);
+    else
+        fprintf(out, _("usage: relais [--config FILE] %s %s\n"), command->name, command->arguments);
+}
+
+static void print_overview(void)
+{
+    fputs(_("Relais: submissions of ODK Collect, from the web server's spool to the database.\n\n"),
+          stdout);
+    relais_command_usage(stdout, "");
+    fputs(_("\nCommands:\n"), stdout);
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-11s %s\n", commands[i].name, _(commands[i].summary));
+    fputs(_("\nrelais help COMMAND explains one. The beginning of a name suffices.\n"
+            "The configuration is --config FILE, else $RELAIS_CONF, else /etc/relais/relais.conf.\n"
+            "Exit codes: 0 done, 1 something must be mended, 2 called wrongly, 3 the database or "
+            "the spool is away.\n"),
+          stdout);
+}
+
+void relais_command_help(const char *name)
+{
+    const relais_command *command = find_command(name);
+
+    if (command == NULL || strcmp(command->name, name) != 0) {
+        print_overview();
+        return;
+    }
+    relais_command_usage(stdout, name);
+    printf("\n%s", _(command->help));
+}
+
+static int run_help(const relais_config *config, int argc, char **argv)
+{
+    relais_operands operands = relais_options_read(NULL, 0, argc, argv);
+    const relais_command *command;
+
+    (void)config;
+    if (operands.is_done)
+        return operands.exit_code;
+    if (operands.first == argc) {
+        print_overview();
+        return relais_close_output(RELAIS_EXIT_OK);
+    }
+    command = find_command(argv[operands.first]);
+    if (command == NULL)
+        return refuse_command(argv[operands.first]);
+    relais_command_help(command->name);
+    return relais_close_output(RELAIS_EXIT_OK);
+}
+
+static int print_version(void)
+{
+    puts("relais " RELAIS_VERSION);
+    return relais_close_output(RELAIS_EXIT_OK);
+}
+
+static int run_version(const relais_config *config, int argc, char **argv)
+{
+    relais_operands operands = relais_options_read(NULL, 0, argc, argv);
+
+    (void)config;
+    return operands.is_done ? operands.exit_code : print_version();
+}
+
+/* ---- the whole
+ * ------------------------------------------------------------------------------------ */
+
+static int run_command(const relais_command *command, const char *file, int argc, char **argv)
+{
+    relais_config config = {0};
+    relais_error err = {0};
+    int code;
+
+    argv[0] = (char *)command->name; /* messages use the whole name, never a prefix */
+    if (!command->needs_config)
+        return command->run(NULL, argc, argv);
+    if (!relais_config_read(file, &config, &err))
+        return relais_say_error(&err);
+    code = command->run(&config, argc, argv);
+    relais_config_free(&config);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static char name[] = "relais";
+    const char *file = NULL;
+    bool wants_version = false;
+    const relais_option options[] = {
+        {"config", RELAIS_OPTION_TEXT, &file, 0, 0},
+        {"version", RELAIS_OPTION_FLAG, &wants_version, 0, 0},
+    };
+    relais_operands operands;
+    const relais_command *command;
+
+    relais_speak_begin();
+    if (argc == 0)
+        return RELAIS_EXIT_USAGE;
+    argv[0] = name;
+    operands = relais_options_read_first(options, 2, argc, argv);
+    if (operands.is_done)
+        return operands.exit_code;
+    if (wants_version)
+        return print_version();
+    if (operands.first == argc) {
+        relais_say(_("say what to do."));
+        list_names();
+        return relais_usage_error("");
+    }
+    command = find_command(argv[operands.first]);
+    if (command == NULL)
+        return refuse_command(argv[operands.first]);
+    return run_command(command, file, argc - operands.first, argv + operands.first);
+}

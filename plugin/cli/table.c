@@ -1,0 +1,88 @@
+/*
+ * Aligned columns, ages, a progress line. See table.h.
+ */
+#include "cli/table.h"
+
+#include "cli/speak.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { COLUMNS_MAX = 16, GAP = 2 };
+
+void relais_print_plain(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
+    }
+}
+
+static bool is_number(const char *cell)
+{
+    return cell[0] != '\0' && cell[strspn(cell, "0123456789-")] == '\0';
+}
+
+static void print_cell(FILE *out, const char *cell, size_t width, bool is_last)
+{
+    size_t used = relais_text_columns(cell);
+    int fill = used < width ? (int)(width - used) : 0;
+
+    if (is_number(cell))
+        fprintf(out, "%*s", fill, "");
+    relais_print_plain(out, cell);
+    if (is_last)
+        return;
+    fprintf(out, "%*s", GAP + (is_number(cell) ? 0 : fill), "");
+}
+
+void relais_table_print(FILE *out, const char *const *cells, size_t rows, size_t columns)
+{
+    size_t widths[COLUMNS_MAX] = {0};
+
+    for (size_t i = 0; i < rows * columns; i++) {
+        size_t width = relais_text_columns(cells[i]);
+        if (width > widths[i % columns])
+            widths[i % columns] = width;
+    }
+    for (size_t i = 0; i < rows * columns; i++) {
+        bool is_last = i % columns == columns - 1;
+        print_cell(out, cells[i], widths[i % columns], is_last);
+        if (is_last)
+            fputc('\n', out);
+    }
+}
+
+const char *relais_table_age(const char *instant, relais_arena *arena)
+{
+    struct tm at = {0};
+    const char *text;
+    long seconds;
+
+    if (strptime(instant, "%Y-%m-%dT%H:%M:%S", &at) == NULL)
+        return "";
+    seconds = (long)(time(NULL) - timegm(&at));
+    if (seconds < 60)
+        text = relais_arena_format(arena, _("%ld s"), seconds < 0 ? 0 : seconds);
+    else if (seconds < 3600)
+        text = relais_arena_format(arena, _("%ld min"), seconds / 60);
+    else if (seconds < 2 * 86400)
+        text = relais_arena_format(arena, _("%ld h"), seconds / 3600);
+    else
+        text = relais_arena_format(arena, _("%ld d"), seconds / 86400);
+    return text == NULL ? "" : text;
+}
+
+void relais_progress(const char *what, size_t done, size_t total)
+{
+    if (isatty(STDERR_FILENO) == 1)
+        fprintf(stderr, "\r%s %zu/%zu\x1b[K", what, done, total);
+}
+
+void relais_progress_end(void)
+{
+    if (isatty(STDERR_FILENO) == 1)
+        fputs("\r\x1b[K", stderr);
+}

@@ -1,0 +1,27 @@
+/*
+ * Tables and progress for people at a terminal.
+ */
+#ifndef RELAIS_CLI_TABLE_H
+#define RELAIS_CLI_TABLE_H
+
+#include "base/arena.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* Prints rows in columns as wide as their widest cell; the first row is the heading. Cells
+ * are parallel, `columns` of them a row; those that hold a number only stand right. Controls
+ * in a cell are printed as '?': names come from phones. */
+void relais_table_print(FILE *out, const char *const *cells, size_t rows, size_t columns);
+
+/* "3 h", "12 min", "5 d": how long ago an ISO 8601 instant was; "" for "". */
+const char *relais_table_age(const char *instant, relais_arena *arena);
+
+/* Writes text with controls replaced by '?'. */
+void relais_print_plain(FILE *out, const char *text);
+
+/* One line on standard error that is written over, at a terminal only. */
+void relais_progress(const char *what, size_t done, size_t total);
+void relais_progress_end(void);
+
+#endif
