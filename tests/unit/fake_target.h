@@ -119,6 +119,39 @@ static const relais_column fake_code[] = {
 
 static const relais_column fake_log[] = {FAKE_TEXT("what")};
 
+/* The tables of the example in transforms/README.md. */
+static const relais_column fake_person[] = {
+    {.name = "person_id", .sql_type = "uuid", .type = RELAIS_TYPE_UUID, .not_null = true},
+    {.name = "sub_id", .sql_type = "uuid", .type = RELAIS_TYPE_UUID, .not_null = true},
+    {.name = "seen_on", .sql_type = "date", .type = RELAIS_TYPE_DATE, .not_null = true},
+    FAKE_TEXT("sex"),
+    FAKE_SMALL("age"),
+};
+
+static const relais_column fake_language[] = {
+    {.name = "person_id", .sql_type = "uuid", .type = RELAIS_TYPE_UUID, .not_null = true},
+    {.name = "code", .sql_type = "text", .type = RELAIS_TYPE_TEXT, .not_null = true},
+};
+
+static const relais_column fake_trip[] = {
+    {.name = "person_id", .sql_type = "uuid", .type = RELAIS_TYPE_UUID, .not_null = true},
+    {.name = "seq",
+     .sql_type = "smallint",
+     .type = RELAIS_TYPE_INTEGER,
+     .minimum = -32768,
+     .maximum = 32767,
+     .not_null = true},
+    {.name = "country",
+     .sql_type = "character(3)",
+     .type = RELAIS_TYPE_TEXT,
+     .limit = 3,
+     .not_null = true},
+    FAKE_DATE("month"),
+};
+
+static const char *const fake_person_key[] = {"person_id"};
+static const char *const fake_language_key[] = {"person_id", "code"};
+static const char *const fake_trip_key[] = {"person_id", "seq"};
 static const char *const fake_victim_key[] = {"victim_id"};
 static const char *const fake_identification_key[] = {"identification_id"};
 static const char *const fake_item_key[] = {"identification_id", "code"};
@@ -141,6 +174,9 @@ static const relais_table fake_tables[] = {
     FAKE_TABLE("tip.criminal_case", case),
     FAKE_TABLE("test.types", types),
     FAKE_TABLE("ref.code", code),
+    FAKE_TABLE("census.person", person),
+    FAKE_TABLE("census.language", language),
+    FAKE_TABLE("census.trip", trip),
     {.name = "test.log", .columns = fake_log, .column_count = 1},
 };
 

@@ -12,7 +12,12 @@
 #include <cmocka.h>
 
 #include "mapping_case.h"
+
 #include "transform/mapping.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static void run_case(void **state)
 {
@@ -20,6 +25,43 @@ static void run_case(void **state)
     const char *name = *state;
 
     mapping_case_begin(&subject, name);
+    mapping_case_run(&subject);
+    mapping_case_print(&subject);
+    mapping_case_compare(&subject);
+    mapping_case_end(&subject);
+}
+
+/* Writes the manual's first block of code that starts with `start` to a new file. */
+static void write_block(const char *manual, const char *start, char *file)
+{
+    const char *block = strstr(manual, start), *end;
+    int fd = mkstemp(file);
+
+    assert_non_null(block);
+    assert_true(fd >= 0);
+    end = strstr(block, "```");
+    assert_non_null(end);
+    assert_int_equal(write(fd, block, (size_t)(end - block)), end - block);
+    close(fd);
+}
+
+/* The worked example of the manual, as it stands there. */
+static void test_manual(void **state)
+{
+    static char manual[64 * 1024];
+    char map[] = "/tmp/relais-manual-map-XXXXXX", xml[] = "/tmp/relais-manual-xml-XXXXXX";
+    FILE *stream = fopen(RELAIS_SOURCE_DIR "/transforms/README.md", "re");
+    struct mapping_case subject;
+
+    (void)state;
+    assert_non_null(stream);
+    manual[fread(manual, 1, sizeof manual - 1, stream)] = '\0';
+    fclose(stream);
+    write_block(manual, "<mapping xmlns", map);
+    write_block(manual, "<data id=", xml);
+    mapping_case_begin_with(&subject, "manual", map, xml);
+    unlink(map);
+    unlink(xml);
     mapping_case_run(&subject);
     mapping_case_print(&subject);
     mapping_case_compare(&subject);
@@ -52,9 +94,11 @@ int main(void)
                                   "tokens-of-all",
                                   "unmapped",
                                   "versions"};
-    struct CMUnitTest tests[sizeof names / sizeof *names];
+    enum { NAMES = sizeof names / sizeof *names };
+    struct CMUnitTest tests[NAMES + 1];
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < NAMES; i++)
         tests[i] = (struct CMUnitTest){names[i], run_case, NULL, NULL, names[i]};
+    tests[NAMES] = (struct CMUnitTest)cmocka_unit_test(test_manual);
     return cmocka_run_group_tests_name("mapping", tests, NULL, NULL);
 }

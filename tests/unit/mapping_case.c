@@ -33,19 +33,25 @@ static const char *const policies[] = {"upsert", "absent", "newest", "replaced"}
 
 void mapping_case_begin(struct mapping_case *subject, const char *name)
 {
-    char file[512];
+    char map[512], xml[512];
 
+    snprintf(map, sizeof map, CASES "%s.map.xml", name);
+    snprintf(xml, sizeof xml, CASES "%s.xml", name);
+    mapping_case_begin_with(subject, name, map, xml);
+}
+
+void mapping_case_begin_with(struct mapping_case *subject, const char *name, const char *map,
+                             const char *xml)
+{
     *subject = (struct mapping_case){.name = name};
     relais_buffer_init(&subject->lines, LINES_MAX);
     subject->arena = relais_arena_create(ARENA_MAX);
     assert_non_null(subject->arena);
-    snprintf(file, sizeof file, CASES "%s.map.xml", name);
-    if (!relais_mapping_read(file, &subject->mapping, &subject->err))
+    if (!relais_mapping_read(map, &subject->mapping, &subject->err))
         fail_msg("%s:%ld: %s", subject->err.path, subject->err.line, subject->err.text);
     if (!relais_mapping_bind(subject->mapping, &fake_target, &subject->err))
         fail_msg("%s:%ld: %s", subject->err.path, subject->err.line, subject->err.text);
-    snprintf(file, sizeof file, CASES "%s.xml", name);
-    subject->submission.doc = xmlReadFile(file, NULL, XML_PARSE_NONET);
+    subject->submission.doc = xmlReadFile(xml, NULL, XML_PARSE_NONET);
     assert_non_null(subject->submission.doc);
 }
 

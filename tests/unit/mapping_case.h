@@ -31,6 +31,8 @@ extern const relais_facts mapping_case_facts;
 
 /* Reads and binds; fails the test when it cannot. */
 void mapping_case_begin(struct mapping_case *subject, const char *name);
+void mapping_case_begin_with(struct mapping_case *subject, const char *name, const char *map,
+                             const char *xml);
 void mapping_case_run(struct mapping_case *subject);
 void mapping_case_print(struct mapping_case *subject);
 void mapping_case_compare(struct mapping_case *subject);
