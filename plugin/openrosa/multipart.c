@@ -122,16 +122,17 @@ static void start_line(relais_multipart *parser)
 relais_multipart *relais_multipart_create(const char *boundary,
                                           const relais_multipart_events *events, void *context)
 {
-    relais_multipart *parser = calloc(1, sizeof *parser);
+    relais_multipart *parser;
 
+    if (strlen(boundary) > RELAIS_MULTIPART_BOUNDARY_MAX)
+        return NULL;
+    parser = calloc(1, sizeof *parser);
     if (parser == NULL)
         return NULL;
     parser->events = *events;
     parser->context = context;
     parser->needle_length =
         (size_t)snprintf(parser->needle, sizeof parser->needle, "\n--%s", boundary);
-    if (parser->needle_length >= sizeof parser->needle)
-        parser->needle_length = sizeof parser->needle - 1;
     start_line(parser);
     return parser;
 }

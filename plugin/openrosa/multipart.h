@@ -9,7 +9,8 @@
  *
  * Names are taken as raw bytes: quoted-string with %22 %0D %0A escapes (WHATWG, OkHttp) and
  * backslash escapes of '"' and '\' (older clients); filename* (RFC 5987) is understood and
- * wins over filename. Bare LF line ends in part headers are accepted.
+ * wins over filename. Bare LF line ends are accepted. A line is a delimiter only when nothing
+ * but blanks follows the boundary; any other line that begins with it is content.
  */
 #ifndef RELAIS_OPENROSA_MULTIPART_H
 #define RELAIS_OPENROSA_MULTIPART_H
@@ -49,6 +50,7 @@ typedef struct relais_multipart_events {
 RELAIS_MUST_USE bool relais_multipart_boundary(const char *content_type, char *boundary,
                                                relais_error *err);
 
+/* `boundary` as relais_multipart_boundary() gives it. NULL without memory. */
 RELAIS_MUST_USE relais_multipart *
 relais_multipart_create(const char *boundary, const relais_multipart_events *events, void *context);
 void relais_multipart_destroy(relais_multipart *parser);

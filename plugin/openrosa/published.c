@@ -52,18 +52,19 @@ static bool is_in_state(int fd, const relais_file_state *state)
     return relais_file_state_equal(&now, state);
 }
 
-/* Closes fd unless the file is the one listed. */
+/* The descriptor, or -1; a file that is gone or another by now will be looked at again. */
 static int open_listed(const char *path, const relais_file_state *state, relais_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-    if (fd < 0) {
+    if (fd < 0 && errno != ENOENT) {
         relais_error_system(err, errno, path, "cannot be opened; check the permissions");
         return -1;
     }
-    if (is_in_state(fd, state))
+    if (fd >= 0 && is_in_state(fd, state))
         return fd;
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     relais_error_set(err, RELAIS_ERR_TRANSIENT, "it is being changed");
     return -1;
 }
@@ -179,8 +180,9 @@ static bool build_xml(relais_published *published, const char *directory,
     }
     path = relais_arena_format(published->arena, "%s/%s", directory, listing->xml.name);
     if (path == NULL)
-        return relais_arena_error(published->arena, err);
-    published->xml = xml_create(path, &listing->xml, err);
+        relais_arena_error(published->arena, err);
+    else
+        published->xml = xml_create(path, &listing->xml, err);
     return published->xml != NULL;
 }
 

@@ -160,8 +160,13 @@ relais_slot *relais_snapshot_slot(const relais_snapshot *snapshot, const char *f
 
 bool relais_snapshot_is_made_of(const relais_snapshot *snapshot, const relais_slots *slots)
 {
-    return snapshot->slots.count == slots->count && snapshot->slots.has_more == slots->has_more &&
-           memcmp(snapshot->slots.slots, slots->slots, slots->count * sizeof slots->slots[0]) == 0;
+    if (snapshot->slots.count != slots->count || snapshot->slots.has_more != slots->has_more)
+        return false;
+    for (size_t i = 0; i < slots->count; i++) {
+        if (snapshot->slots.slots[i] != slots->slots[i])
+            return false;
+    }
+    return true;
 }
 
 const relais_form_entry *relais_snapshot_forms(const relais_snapshot *snapshot, size_t *count)
