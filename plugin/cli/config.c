@@ -276,8 +276,10 @@ static bool read_stream(FILE *stream, relais_config *config, relais_error *err)
     reading read = {.config = config, .stream = stream, .err = err};
     int faulty = ini_parse_stream((ini_reader)read_line, &read, take_setting, &read);
 
-    if (err->code != RELAIS_ERR_NONE)
+    /* inih goes on after a line that it cannot read; the first mistake is the one to tell. */
+    if (err->code != RELAIS_ERR_NONE && (faulty <= 0 || faulty >= err->line))
         return false;
+    relais_error_clear(err);
     if (ferror(stream))
         return relais_error_system(err, errno, config->file, "the file cannot be read");
     if (faulty == 0)

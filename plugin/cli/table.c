@@ -22,7 +22,7 @@ void relais_print_plain(FILE *out, const char *text)
 
 static bool is_number(const char *cell)
 {
-    return cell[0] != '\0' && cell[strspn(cell, "0123456789-")] == '\0';
+    return cell[0] != '\0' && cell[strspn(cell, "0123456789")] == '\0';
 }
 
 static void print_cell(FILE *out, const char *cell, size_t width, bool is_last)
