@@ -129,11 +129,10 @@ class WebServer:
     # ---- files
 
     def make_spool(self):
-        os.umask(0o022)
         for name in ["", "quarantine"] + [os.path.join(shard, leaf) for shard in SHARDS
                                           for leaf in ("", "tmp", "new")]:
             path = os.path.join(self.spool, name)
-            os.mkdir(path)
+            os.makedirs(path, exist_ok=True)
             if IS_ROOT:
                 os.chown(path, pwd.getpwnam("nobody").pw_uid, grp.getgrnam("www-data").gr_gid)
                 os.chmod(path, 0o2730)
