@@ -13,6 +13,10 @@
  * at most 1 KB. */
 #define ARENA_MAX (256 * 1024)
 
+/* A worker that is told to finish waits for its timers, not for its threads: without one it
+ * would leave a phone without an answer. Set again for as long as the thread runs. */
+#define TASK_TIMER 60000
+
 static void release_ctx(void *data)
 {
     ngx_http_relais_ctx_t *ctx = data;
@@ -94,6 +98,13 @@ static void task_done(ngx_event_t *event)
     ngx_http_request_t *r = ctx->request;
     ngx_connection_t *connection = r->connection;
 
+    if (event->timedout) {
+        event->timedout = 0;
+        ngx_add_timer(event, TASK_TIMER);
+        return;
+    }
+    if (event->timer_set)
+        ngx_del_timer(event);
     ngx_http_set_log_request(connection->log, r);
     ctx->is_running = false;
     r->main->blocked--;
@@ -121,6 +132,7 @@ ngx_int_t ngx_http_relais_post_task(ngx_http_request_t *r, ngx_http_relais_ctx_t
     task->event.log = r->connection->log;
     if (ngx_thread_task_post(ctx->conf->pool, task) != NGX_OK)
         return NGX_ERROR;
+    ngx_add_timer(&task->event, TASK_TIMER);
     ctx->is_running = true;
     r->main->blocked++;
     r->aio = 1;
