@@ -25,7 +25,8 @@
 
 /* A file of the submission. Any bytes may be in the name: it is data, never a path. */
 typedef struct relais_attachment {
-    const char *name; /* part name, or filename when the part name is empty; NUL-terminated */
+    const char *name; /* part name; filename when that is empty, or when the answers name the
+                         filename and not the part; NUL-terminated */
     size_t name_length;
     const char *media_type; /* "" when the part says none */
     uint64_t offset;        /* in the parcel's body */
