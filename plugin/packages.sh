@@ -32,7 +32,7 @@ relais_missing_packages()
 # Returns 1, with the reason on stderr, when apt fails or may not be used.
 relais_install_packages()
 {
-    log=$1
+    apt_log=$1
     shift
     missing=$(relais_missing_packages "$@")
     [ -n "$missing" ] || return 0
@@ -48,9 +48,9 @@ relais_install_packages()
     fi
 
     echo "Installing from Debian: $missing"
-    relais_apt_install "$as_root" >"$log" 2>&1 || {
-        tail -n 15 "$log" >&2
-        echo "apt could not install all packages; the whole log is $log." >&2
+    relais_apt_install "$as_root" >"$apt_log" 2>&1 || {
+        tail -n 15 "$apt_log" >&2
+        echo "apt could not install all packages; the whole log is $apt_log." >&2
         return 1
     }
 }

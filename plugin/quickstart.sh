@@ -291,24 +291,24 @@ apply_schema()
         die "the SQL that relais plan wrote to $state/plan.sql failed." "Report this." "$log/schema.log"
 }
 
-# The web server's group may make files there and rename them, but not list; see plugin/spool.
-make_spool()
-{
-    for shard in 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f; do
-        set -- "$@" "$spool/$shard" "$spool/$shard/tmp" "$spool/$shard/new"
-    done
-    set -- "$spool" "$@" "$spool/quarantine"
-    if [ "$(id -u)" -eq 0 ]; then
-        install -d -m 2730 -o "$store_user" -g "$web_group" "$@"
-    else
-        install -d -m 2730 "$@"
-    fi
-}
-
+# The forwarder makes the spool's directories, as its own user: the web server's group may make
+# files there and rename them, but not list. On a file system where only a synced directory
+# makes a rename durable, the web server must be able to open it, and so to list.
 start_forwarder()
 {
     say "Starting relais forward (log: $log/forward.log)"
+    if [ "$(id -u)" -eq 0 ]; then
+        install -d -m 2710 -o "$store_user" -g "$web_group" "$spool"
+    fi
     start_process forward "$store_user" "$web_group" "$relais" --config "$conf" forward
+    wait_for 20 test -d "$spool/quarantine" || {
+        is_running forward || die "relais forward ended." "Mend that, then run this again." "$log/forward.log"
+        die "relais forward made no spool in $spool." "Look into the log." "$log/forward.log"
+    }
+    case $(stat -f -c %T "$spool") in
+    ext2/ext3 | xfs | btrfs | tmpfs) ;;
+    *) chmod g+r "$spool"/0?/new ;;
+    esac
 }
 
 write_nginx_configuration()
@@ -515,7 +515,6 @@ start()
     prepare_database
     write_configuration
     apply_schema
-    make_spool
     start_forwarder
     start_nginx
     wait_for_servers
