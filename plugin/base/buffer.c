@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@ enum { FIRST_CAPACITY = 256 }; /* holds most single answers and header lines */
 void relais_buffer_init(relais_buffer *buffer, size_t maximum)
 {
     memset(buffer, 0, sizeof *buffer);
-    buffer->maximum = maximum;
+    /* Half the address space: doubling, and the byte for the NUL, then cannot overflow. */
+    buffer->maximum = maximum < SIZE_MAX / 2 ? maximum : SIZE_MAX / 2;
 }
 
 void relais_buffer_free(relais_buffer *buffer)
