@@ -11,11 +11,11 @@ bool relais_paths_add(relais_paths *set, const relais_path *path, relais_arena *
     /* Room doubles at each power of two, so that the count alone says how much there is. */
     if ((set->count & (set->count - 1)) == 0) {
         size_t room = set->count == 0 ? 1 : set->count * 2;
-        const relais_path **items = relais_arena_alloc(arena, room * sizeof *items);
+        const relais_path **items = relais_arena_alloc(arena, room * sizeof(const relais_path *));
         if (items == NULL)
             return relais_arena_error(arena, err);
         if (set->count > 0)
-            memcpy(items, set->items, set->count * sizeof *items);
+            memcpy(items, set->items, set->count * sizeof(const relais_path *));
         set->items = items;
     }
     set->items[set->count++] = path;

@@ -395,7 +395,7 @@ static bool read_call(struct parser *parser, relais_paths *results)
     if (function->most == 0 && parser->predicates == 0 &&
         (strcmp(name, "position") == 0 || strcmp(name, "last") == 0))
         parser->out->uses_position = true;
-    if (!next(parser) || !next(parser))
+    if (!next(parser) || !expect(parser, RELAIS_LEX_OPEN, "'('"))
         return false;
     while (parser->lexer.kind != RELAIS_LEX_CLOSE) {
         if (count > 0 && !expect(parser, RELAIS_LEX_COMMA, "',' or ')'"))

@@ -176,8 +176,8 @@ static bool split(relais_run *run, relais_item *item, const relais_answer *answe
 static bool run_tokens(relais_run *run, relais_item *item, xmlNodePtr node, int position, int size)
 {
     relais_answer answer;
-    const char **tokens;
-    int count;
+    const char **tokens = NULL;
+    int count = 0;
 
     /* The path to the choices starts from the repeat, where the row has one. */
     relais_scope_enter(item->scope, node, position, size, NULL);
