@@ -9,20 +9,25 @@
 
 /* The unique constraint decides what is a duplicate; the rest of the verdict only says what
  * else is known of the record. XML travels in its own unnest, joined by position, so that it
- * passes through no intermediate table. $1..$4 identify, $5.. describe. */
+ * passes through no intermediate table. Each look-up ends at its first row and is made once
+ * for each submission: by LIMIT it cannot become a join that reads the whole ledger while
+ * the planner's statistics still are those of a small one. */
 const char relais_ledger_insert_sql[] =
     "WITH judged AS MATERIALIZED ("
     "  SELECT g.n, g.sub_id::uuid AS sub_id, s.state, s.missing IS NOT NULL AS lacking,"
-    "         EXISTS (SELECT FROM relais.tombstone t"
-    "                  WHERE t.form_id = g.form_id AND t.record_id = g.instance_id) AS buried,"
-    "         EXISTS (SELECT FROM relais.submission o"
-    "                  WHERE o.form_id = g.form_id AND o.instance_id = g.instance_id"
-    "                    AND o.sub_id <> g.sub_id::uuid)"
-    "         OR EXISTS (SELECT FROM relais.submission o"
-    "                  WHERE o.form_id = g.form_id AND o.deprecated_id = g.instance_id) AS chained"
+    "         (SELECT true FROM relais.tombstone t"
+    "           WHERE t.form_id = g.form_id AND t.record_id = g.instance_id LIMIT 1)"
+    "         IS NOT NULL AS buried,"
+    "         (SELECT true FROM relais.submission o"
+    "           WHERE o.form_id = g.form_id AND o.instance_id = g.instance_id"
+    "             AND o.sub_id <> g.sub_id::uuid LIMIT 1) IS NOT NULL"
+    "         OR (SELECT true FROM relais.submission o"
+    "              WHERE o.form_id = g.form_id AND o.deprecated_id = g.instance_id LIMIT 1)"
+    "         IS NOT NULL AS chained"
     "    FROM unnest($1::text[], $2::text[], $3::text[])"
     "         WITH ORDINALITY AS g(sub_id, form_id, instance_id, n)"
-    "    LEFT JOIN relais.submission s ON s.sub_id = g.sub_id::uuid"
+    "    LEFT JOIN LATERAL (SELECT o.state, o.missing FROM relais.submission o"
+    "                        WHERE o.sub_id = g.sub_id::uuid LIMIT 1) s ON true"
     "), inserted AS ("
     "  INSERT INTO relais.submission (sub_id, form_id, instance_id, record_id, xml_sha256,"
     "         form_version, state, received_at, delivered_at, source, submitted_by, device_id,"

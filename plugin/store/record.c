@@ -159,11 +159,7 @@ static bool evaluate_before(const relais_settlement *s, struct record *record, r
     return true;
 }
 
-/* Rows of an older mapping may have keys that the present one does not make. */
-static const char older_mapping_sql[] =
-    "SELECT 1 FROM relais.submission s WHERE s.sub_id = ANY ($1::text[]::uuid[])"
-    " AND s.state IN ('delivered', 'partial') AND s.mapping_sha256 <> $2::bytea LIMIT 1";
-
+/* True also when the rows that stand were made by another mapping than the present one. */
 static bool find_older_mapping(const relais_settlement *s, struct record *record, relais_error *err)
 {
     relais_params *params = &s->work->params;
@@ -176,7 +172,7 @@ static bool find_older_mapping(const relais_settlement *s, struct record *record
     for (size_t i = 0; i < record->sub_id_count; i++)
         relais_params_add_text(params, 0, record->sub_ids[i]);
     relais_params_text(params, hex);
-    if (!relais_pg_call(s->work->store, older_mapping_sql, params, &rows, err))
+    if (!relais_pg_call(s->work->store, relais_versions_older_sql, params, &rows, err))
         return false;
     record->is_sweeping = record->is_sweeping || PQntuples(rows) > 0;
     PQclear(rows);

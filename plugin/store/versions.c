@@ -25,8 +25,8 @@ const char relais_versions_read_sql[] =
     "    SELECT s.instance_id FROM relais.submission s"
     "     WHERE s.form_id = $1 AND s.deprecated_id = m.instance_id) x"
     ") SELECT s.sub_id, m.instance_id, coalesce(s.deprecated_id, ''), s.record_id, s.state,"
-    "         EXISTS (SELECT FROM relais.tombstone t"
-    "                  WHERE t.form_id = $1 AND t.record_id = m.instance_id)"
+    "         (SELECT true FROM relais.tombstone t"
+    "           WHERE t.form_id = $1 AND t.record_id = m.instance_id LIMIT 1) IS NOT NULL"
     "    FROM member m LEFT JOIN LATERAL ("
     "         SELECT * FROM relais.submission s"
     "          WHERE s.form_id = $1 AND s.instance_id = m.instance_id) s ON true"
@@ -41,7 +41,7 @@ static const char add_sql[] =
     "   FROM unnest($14::bytea[]) AS u(xml)"
     " ON CONFLICT (form_id, instance_id, xml_sha256) DO NOTHING RETURNING 1";
 
-static const char open_sql[] =
+const char relais_versions_open_sql[] =
     "SELECT s.form_version, " RECEIVED_TEXT ", s.submitted_by, s.device_id, s.xml"
     "  FROM relais.submission s WHERE s.sub_id = $1::uuid";
 
@@ -58,6 +58,11 @@ const char relais_versions_update_sql[] =
     "              $7::bytea[], $8::text[])"
     "       AS u(sub_id, state, record_id, missing, unmapped, reason, mapping, is_loaded)"
     " WHERE s.sub_id = u.sub_id::uuid";
+
+/* Rows of an older mapping may have keys that the present one does not make. */
+const char relais_versions_older_sql[] =
+    "SELECT 1 FROM relais.submission s WHERE s.sub_id = ANY ($1::text[]::uuid[])"
+    "   AND s.state IN ('delivered', 'partial') AND s.mapping_sha256 <> $2::bytea LIMIT 1";
 
 const char relais_versions_held_sql[] =
     "SELECT s.sub_id, s.form_id, s.instance_id, s.received_at FROM relais.submission s"
@@ -174,7 +179,7 @@ bool relais_versions_open(relais_store *store, relais_params *params, const char
 
     relais_params_reset(params);
     relais_params_text(params, sub_id);
-    if (!relais_pg_call_binary(store, open_sql, params, &rows, err))
+    if (!relais_pg_call_binary(store, relais_versions_open_sql, params, &rows, err))
         return false;
     ok = PQntuples(rows) == 1;
     if (ok) {

@@ -13,6 +13,8 @@ extern const char relais_versions_read_sql[];
 extern const char relais_versions_names_sql[];
 extern const char relais_versions_update_sql[];
 extern const char relais_versions_held_sql[];
+extern const char relais_versions_open_sql[];
+extern const char relais_versions_older_sql[];
 
 /* BEGIN, and the lock under which one form's records are rearranged, by one forwarder at a
  * time; fresh submissions do not take it, the ledger's unique indexes guard against them. */
