@@ -283,8 +283,9 @@ void relais_expression_start(relais_mapping *mapping, xmlDocPtr doc, const relai
     mapping->xpath->depth = 0;
 }
 
-static xmlXPathObjectPtr evaluate_in(relais_mapping *mapping, const relais_expression *expression,
-                                     relais_scope *scope)
+xmlXPathObjectPtr relais_expression_evaluate(relais_mapping *mapping,
+                                             const relais_expression *expression,
+                                             relais_scope *scope)
 {
     xmlXPathContextPtr xpath = mapping->xpath;
     relais_scope *running = mapping->running;
@@ -321,7 +322,7 @@ static xmlXPathObjectPtr look_up(void *data, const xmlChar *name, const xmlChar 
 
     if (let != NULL) {
         if (let->value == NULL)
-            let->value = evaluate_in(mapping, let->select, let->scope);
+            let->value = relais_expression_evaluate(mapping, let->select, let->scope);
         return let->value == NULL ? NULL : xmlXPathObjectCopy(let->value);
     }
     fact = fact_of(mapping->facts, (const char *)name);
@@ -329,14 +330,9 @@ static xmlXPathObjectPtr look_up(void *data, const xmlChar *name, const xmlChar 
     return xmlXPathNewString((const xmlChar *)(text == NULL ? "" : text));
 }
 
-xmlXPathObjectPtr relais_expression_evaluate(relais_mapping *mapping,
-                                             const relais_expression *expression,
-                                             relais_scope *scope, relais_error *err)
+bool relais_expression_fail(const relais_mapping *mapping, const relais_expression *expression,
+                            relais_error *err)
 {
-    xmlXPathObjectPtr value = evaluate_in(mapping, expression, scope);
-
-    if (value != NULL)
-        return value;
     if (mapping->xpath->lastError.code == XML_ERR_NO_MEMORY ||
         mapping->xpath->lastError.code == XML_XPATH_MEMORY_ERROR)
         relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left for XPath");
@@ -344,7 +340,7 @@ xmlXPathObjectPtr relais_expression_evaluate(relais_mapping *mapping,
         relais_error_set(err, RELAIS_ERR_DATA, "the expression \"%s\" cannot be computed",
                          expression->text);
     relais_error_at(err, mapping->file, expression->line);
-    return NULL;
+    return false;
 }
 
 /* Trying out, and the context */
@@ -383,21 +379,22 @@ bool relais_expression_begin(relais_mapping *mapping, relais_error *err)
 
 static bool try_one(relais_mapping *mapping, const relais_expression *expression, relais_error *err)
 {
-    xmlXPathObjectPtr value =
-        relais_expression_evaluate(mapping, expression, expression->scope, err);
+    xmlXPathObjectPtr value = relais_expression_evaluate(mapping, expression, expression->scope);
+    relais_error failure = {0};
 
     if (value != NULL) {
         xmlXPathFreeObject(value);
         return true;
     }
-    if (err != NULL && err->code == RELAIS_ERR_DATA) {
-        relais_error_clear(err);
+    relais_expression_fail(mapping, expression, &failure);
+    if (failure.code == RELAIS_ERR_DATA)
         relais_error_set(err, RELAIS_ERR_CONFIG,
                          "\"%s\" cannot be computed: it takes a text or number for a path, or "
                          "the other way round",
                          expression->text);
-        relais_error_at(err, mapping->file, expression->line);
-    }
+    else
+        relais_error_set(err, failure.code, "%s", failure.text);
+    relais_error_at(err, mapping->file, expression->line);
     return false;
 }
 

@@ -34,12 +34,16 @@ void relais_scopes_leave(relais_mapping *mapping);
 /* Makes the context ready for a document, with a new budget of operations. */
 void relais_expression_start(relais_mapping *mapping, xmlDocPtr doc, const relais_facts *facts);
 
-/* Evaluates in the given scope (the expression's own, or an outer one). NULL with err:
- * RELAIS_ERR_DATA when this document makes it impossible, else the machine's. */
+/* Evaluates in the given scope (the expression's own, or an outer one). NULL when it failed:
+ * relais_expression_fail then says why. */
 RELAIS_MUST_USE xmlXPathObjectPtr relais_expression_evaluate(relais_mapping *mapping,
                                                              const relais_expression *expression,
-                                                             relais_scope *scope,
-                                                             relais_error *err);
+                                                             relais_scope *scope);
+
+/* Sets RELAIS_ERR_DATA when the document made it impossible, else the machine's error.
+ * Returns false. */
+bool relais_expression_fail(const relais_mapping *mapping, const relais_expression *expression,
+                            relais_error *err);
 
 /* Evaluates all expressions once on an empty document: finds what is wrong whatever the
  * answers are, such as count() of a text. */

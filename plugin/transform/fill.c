@@ -25,22 +25,28 @@ bool relais_run_refuse(relais_run *run, const relais_rule *rule, const char *pat
     return false;
 }
 
+static void refuse_expression(relais_run *run, const relais_expression *expression,
+                              relais_scope *scope)
+{
+    relais_rule rule = {.kind = RELAIS_RULE_EXPRESSION, .number = expression->line};
+    relais_error failure = {0};
+
+    relais_expression_fail(run->mapping, expression, &failure);
+    if (failure.code == RELAIS_ERR_DATA)
+        relais_run_refuse(run, &rule, relais_where_missing(&run->where, expression, scope), NULL,
+                          NULL, 0);
+    else if (run->err != NULL)
+        *run->err = failure;
+}
+
 xmlXPathObjectPtr relais_run_evaluate(relais_run *run, const relais_expression *expression,
                                       relais_scope *scope)
 {
-    relais_error failure = {0};
-    xmlXPathObjectPtr value = relais_expression_evaluate(run->mapping, expression, scope, &failure);
+    xmlXPathObjectPtr value = relais_expression_evaluate(run->mapping, expression, scope);
 
-    if (value != NULL)
-        return value;
-    if (failure.code == RELAIS_ERR_DATA) {
-        relais_rule rule = {.kind = RELAIS_RULE_EXPRESSION, .number = expression->line};
-        const char *path = relais_where_missing(&run->where, expression, scope);
-        relais_run_refuse(run, &rule, path, NULL, NULL, 0);
-    } else if (run->err != NULL) {
-        *run->err = failure;
-    }
-    return NULL;
+    if (value == NULL)
+        refuse_expression(run, expression, scope);
+    return value;
 }
 
 bool relais_run_answer(relais_run *run, const relais_expression *expression, relais_scope *scope,

@@ -4,6 +4,7 @@
 #include "transform/where.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 /* `_private` of an element holds its index among siblings of its name, shifted by one, and
@@ -23,13 +24,29 @@ static void count_siblings(xmlNodePtr node)
         first->_private = (void *)(uintptr_t)(1 << 1 | 1);
 }
 
+/* base + "/" + name + tail: every value has a path, so this runs as often as anything. */
+static const char *join(relais_arena *arena, const char *base, const char *name, const char *tail)
+{
+    size_t base_length = strlen(base), name_length = strlen(name), tail_length = strlen(tail);
+    char *path = relais_arena_alloc(arena, base_length + 1 + name_length + tail_length + 1);
+
+    if (path == NULL)
+        return NULL;
+    memcpy(path, base, base_length);
+    path[base_length] = '/';
+    memcpy(path + base_length + 1, name, name_length);
+    memcpy(path + base_length + 1 + name_length, tail, tail_length);
+    return path;
+}
+
 static const char *element_path(relais_where *where, xmlNodePtr node)
 {
+    char index[32] = ""; /* "[" and a 64-bit number and "]" */
     const char *parent;
     uintptr_t mark;
 
     if (node->parent == NULL || node->parent->type != XML_ELEMENT_NODE)
-        return relais_arena_format(where->arena, "/%s", (const char *)node->name);
+        return join(where->arena, "", (const char *)node->name, "");
     if (node->_private == NULL)
         count_siblings(node);
     if (where->parent != node->parent) {
@@ -41,10 +58,9 @@ static const char *element_path(relais_where *where, xmlNodePtr node)
     if (parent == NULL)
         return NULL;
     mark = (uintptr_t)node->_private;
-    if ((mark & 1) != 0)
-        return relais_arena_format(where->arena, "%s/%s", parent, (const char *)node->name);
-    return relais_arena_format(where->arena, "%s/%s[%zu]", parent, (const char *)node->name,
-                               (size_t)(mark >> 1));
+    if ((mark & 1) == 0)
+        snprintf(index, sizeof index, "[%zu]", (size_t)(mark >> 1));
+    return join(where->arena, parent, (const char *)node->name, index);
 }
 
 const char *relais_where_node(relais_where *where, xmlNodePtr node)
@@ -93,6 +109,8 @@ const char *relais_where_missing(relais_where *where, const relais_expression *e
     }
     rest =
         (relais_path){.steps = origin->steps + start->count, .count = origin->count - start->count};
+    if (rest.count == 0)
+        return base;
     tail = relais_path_text(&rest, RELAIS_STEP_ANY, where->arena);
-    return tail == NULL ? NULL : relais_arena_format(where->arena, "%s%s", base, tail);
+    return tail == NULL ? NULL : join(where->arena, base, tail + 1, "");
 }
