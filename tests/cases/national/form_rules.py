@@ -104,7 +104,7 @@ class Form:
         return top
 
     def read_list(self, source):
-        with open(self.media / source.rsplit("/", 1)[1], encoding="utf-8", newline="") as file:
+        with open(self.media / source.rsplit("/", 1)[-1], encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
     def expression(self, path, attribute):
