@@ -45,16 +45,17 @@ class Relais:
 
     def stop_forwarder(self):
         """The quickstart's own forwarder would take part in what is measured."""
-        pidfile = self.directory / "run" / "forward.pid"
-        pid = int(pidfile.read_text())
+        pid = self.pid_of("forward")
         os.kill(pid, signal.SIGTERM)
         for _ in range(200):
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
+            if not is_alive(pid):
                 break
             time.sleep(0.05)
         self.empty_spool()
+
+    def pid_of(self, name):
+        """The quickstart notes "pid start-time" for each process."""
+        return int((self.directory / "run" / f"{name}.pid").read_text().split()[0])
 
     def empty_spool(self):
         for path in pathlib.Path(self.spool).glob("*/new/*"):
@@ -70,7 +71,7 @@ class Relais:
         self.psql("TRUNCATE relais.submission, tip.victim CASCADE; CHECKPOINT;")
 
     def workers(self):
-        master = int((self.directory / "run" / "nginx.pid").read_text())
+        master = self.pid_of("nginx")
         children = pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()
         return [int(pid) for pid in children]
 
@@ -80,7 +81,7 @@ class Relais:
                       conf.read_text())
         conf.write_text(text)
         before = set(self.workers())
-        os.kill(int((self.directory / "run" / "nginx.pid").read_text()), signal.SIGHUP)
+        os.kill(self.pid_of("nginx"), signal.SIGHUP)
         deadline = time.time() + 20
         while time.time() < deadline and before & set(self.workers()):
             time.sleep(0.1)
@@ -89,6 +90,15 @@ class Relais:
         subprocess.run(
             ["sh", str(ROOT / "plugin/quickstart.sh"), "--stop", "--dir", str(self.directory)],
             check=False, stdout=sys.stderr)
+
+
+def is_alive(pid):
+    """A process that has ended but was not waited for counts as ended."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return text.rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def status_kb(pid, key):
