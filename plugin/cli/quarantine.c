@@ -275,30 +275,38 @@ static const char *find_mistake(const request *wish)
     return NULL;
 }
 
-static bool run_request(const relais_config *config, const request *wish, relais_arena *arena,
+static bool run_request(relais_spool *spool, const request *wish, relais_arena *arena,
                         relais_error *err)
 {
     relais_filter filter = {wish->class_word, wish->form, (const char *const *)wish->names,
                             (size_t)wish->name_count};
     relais_selection chosen;
-    work w = {.arena = arena, .chosen = &chosen, .as_json = wish->as_json, .raw = wish->raw};
-    bool ok = relais_spool_open(config->spool_directory, config->spool_floor, &w.spool, err) &&
-              relais_selection_make(w.spool, &filter, arena, &chosen, err) &&
-              wish->action->run(&w, err);
+    work w = {spool, arena, &chosen, wish->as_json, wish->raw};
 
-    relais_spool_close(w.spool);
-    return ok;
+    return relais_selection_make(spool, &filter, arena, &chosen, err) && wish->action->run(&w, err);
 }
 
 static int act(const relais_config *config, const request *wish)
 {
     relais_arena *arena = relais_arena_create(RELAIS_SELECTION_MEMORY_MAX);
+    relais_spool *spool = NULL;
     relais_error err = {0};
-    bool ok = arena != NULL ? run_request(config, wish, arena, &err)
-                            : relais_error_set(&err, RELAIS_ERR_MEMORY, "no memory left");
+    int code = RELAIS_EXIT_OK;
 
+    if (arena == NULL)
+        relais_error_set(&err, RELAIS_ERR_MEMORY, "no memory left");
+    else if (!relais_spool_open(config->spool_directory, config->spool_floor, &spool, &err))
+        code = RELAIS_EXIT_LATER;
+    else if (run_request(spool, wish, arena, &err))
+        goto done;
+    relais_say_error(&err);
+    if (code == RELAIS_EXIT_OK)
+        code = RELAIS_EXIT_FAILED;
+
+done:
+    relais_spool_close(spool);
     relais_arena_destroy(arena);
-    return relais_close_output(ok ? RELAIS_EXIT_OK : relais_say_error(&err));
+    return relais_close_output(code);
 }
 
 int relais_command_quarantine(const relais_config *config, int argc, char **argv)
