@@ -89,8 +89,8 @@ static bool take(relais_lexer *lexer, relais_lex_kind kind, const char *start, s
 static bool fail(relais_lexer *lexer, const char *at, const char *what, relais_error *err)
 {
     lexer->start = at;
-    return relais_error_set(err, RELAIS_ERR_CONFIG, "%s at character %d of \"%s\"", what,
-                            relais_lexer_place(lexer), lexer->text);
+    return relais_error_set(err, RELAIS_ERR_CONFIG, "%s at character %d of \"%s\"",
+                            relais_translate(what), relais_lexer_place(lexer), lexer->text);
 }
 
 static bool take_literal(relais_lexer *lexer, const char *at, relais_error *err)

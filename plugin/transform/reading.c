@@ -208,14 +208,14 @@ static bool read_node_test(struct parser *parser, const char **step)
     if (parser->lexer.kind == RELAIS_LEX_STAR)
         return next(parser);
     if (parser->lexer.kind != RELAIS_LEX_NAME)
-        return fail(parser, "the name of an answer or group");
+        return fail(parser, relais_translate("the name of an answer or group"));
     *step = word(parser);
     if (*step == NULL || !next(parser))
         return false;
     if (parser->lexer.kind != RELAIS_LEX_OPEN)
         return true;
     if (!is_type)
-        return fail(parser, "a name without brackets");
+        return fail(parser, relais_translate("a name without brackets"));
     *step = is_text ? NULL : RELAIS_STEP_ANY;
     return next(parser) && expect(parser, RELAIS_LEX_CLOSE, "')'");
 }
@@ -358,12 +358,12 @@ static bool read_pattern(struct parser *parser)
     const char *pattern;
 
     if (parser->lexer.kind != RELAIS_LEX_LITERAL)
-        return fail(parser, "the pattern of regex() in quotes");
+        return fail(parser, relais_translate("the pattern of regex() in quotes"));
     pattern = word(parser);
     if (pattern == NULL || !relais_lexer_next(&ahead, parser->err))
         return false;
     if (ahead.kind != RELAIS_LEX_CLOSE && ahead.kind != RELAIS_LEX_COMMA)
-        return fail(parser, "the pattern of regex() alone, in quotes");
+        return fail(parser, relais_translate("the pattern of regex() alone, in quotes"));
     return parser->place->pattern(parser->place->data, pattern, parser->err);
 }
 
@@ -502,7 +502,7 @@ static bool read_operand(struct parser *parser, relais_paths *results)
     case RELAIS_LEX_OPEN:
         return read_filtered(parser, results);
     default:
-        return fail(parser, "a path, a value or a function");
+        return fail(parser, relais_translate("a path, a value or a function"));
     }
 }
 
@@ -562,5 +562,6 @@ bool relais_path_read(const char *text, const relais_place *place, relais_arena 
     relais_lexer_init(&parser.lexer, text);
     if (!next(&parser) || !read_expression(&parser, &out->results))
         return false;
-    return parser.lexer.kind == RELAIS_LEX_END || fail(&parser, "an operator or the end");
+    return parser.lexer.kind == RELAIS_LEX_END ||
+           fail(&parser, relais_translate("an operator or the end"));
 }
