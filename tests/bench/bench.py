@@ -64,11 +64,13 @@ class Relais:
     def psql(self, sql, *options):
         done = subprocess.run(
             ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-At", *options, self.env["RELAIS_DB"]],
-            input=sql, text=True, check=True, capture_output=True)
+            input=sql, text=True, check=False, capture_output=True)
+        if done.returncode != 0:
+            sys.exit(f"bench: psql failed: {done.stderr}")
         return done.stdout.strip()
 
     def empty_tables(self):
-        self.psql("TRUNCATE relais.submission, tip.victim CASCADE; CHECKPOINT;")
+        self.psql("TRUNCATE relais.submission, tip.victim CASCADE;")
 
     def workers(self):
         master = self.pid_of("nginx")
@@ -278,7 +280,7 @@ def measure_big_ledger(relais, existing, count):
         INSERT INTO tip.victim (victim_id, national_code)
         SELECT gen_random_uuid(), lpad(n::text, 10, '0') || lpad((98 - (n * 100) % 97)::text, 2, '0')
         FROM generate_series(1::bigint, {existing}::bigint) AS n;
-        ANALYZE; CHECKPOINT;""")
+        ANALYZE;""")
     fill.fill(relais.spool, count, 77)
     took, peak = forward_once(relais)
     print("\n| ledger already holds | parcels | parcels/s | ms a parcel | peak MB |")
