@@ -189,7 +189,7 @@ class Refusals(unittest.TestCase):
                 "identification_sex_known": {"sex": "'sx_new'"},
                 "identification_age_0_to_110": {"age": "111"},
                 "identification_org_code_known": {"org_code": "'NOBODY'"},
-                "identification_place_code_known": {"place_code": "'BF-XXX'"},
+                "identification_place_code_known": {"place_code": "'BF-NOWHERE'"},
                 "identification_sub_id_known": {"sub_id": "gen_random_uuid()"},
                 "identification_victim_id_known": {"victim_id": "gen_random_uuid()"},
                 "identification_national_code_check_digits": {"national_code": f"'{OTHER}'"},
