@@ -63,6 +63,15 @@ static void refuse_size(relais_item *item, const relais_spool_entry *entry)
     item->reason.text = "the rows of this submission need more memory than a batch may take";
 }
 
+/* A file that the disk or its mode does not give up stays where it is; the others go on. */
+static void log_unreadable(const relais_spool_entry *entry, const relais_error *why)
+{
+    char text[1024];
+
+    relais_log(RELAIS_LOG_ERROR, "parcel.unreadable", "parcel", entry->name, "text",
+               relais_error_format(why, text, sizeof text), NULL);
+}
+
 /* Adds one parcel; *is_full when it must wait for the next batch. */
 static bool add_parcel(relais_work *work, relais_batch *batch, const relais_reader *reader,
                        const relais_spool_entry *entry, bool *is_full, relais_error *err)
@@ -79,6 +88,10 @@ static bool add_parcel(relais_work *work, relais_batch *batch, const relais_read
         batch->count++;
         return true;
     case RELAIS_READ_FAILED:
+        if (why.code == RELAIS_ERR_SYSTEM) {
+            log_unreadable(entry, &why);
+            return true;
+        }
         if (why.code != RELAIS_ERR_LIMIT) {
             *err = why;
             return false;
@@ -252,6 +265,7 @@ static bool load(relais_work *work, relais_item **items, size_t count, struct re
     bool any_files = false;
 
     memset(place, 0, sizeof *place);
+    memset(&work->store->fault, 0, sizeof work->store->fault);
     if (!insert_ledger(work, items, count, err))
         return false;
     for (size_t i = 0; i < count; i++)
@@ -316,6 +330,31 @@ static bool deliver_others(relais_work *work, relais_item **items, size_t count,
     return deliver(work, items, kept, err);
 }
 
+/* What may be the fault of a single submission among many. */
+static bool is_items_fault(const relais_error *why, const relais_fault *fault)
+{
+    switch (why->code) {
+    case RELAIS_ERR_DATA:
+        return !relais_ledger_is_race(fault);
+    case RELAIS_ERR_LIMIT:
+    case RELAIS_ERR_SYSTEM: /* its files could not be read again */
+    case RELAIS_ERR_MISSING:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The one that stands alone: refused, or left where it is when only the disk is at fault. */
+static bool give_up(relais_work *work, relais_item *item, const struct refusal_place *place,
+                    const relais_fault *fault, const relais_error *why, relais_error *err)
+{
+    if (why->code == RELAIS_ERR_DATA || why->code == RELAIS_ERR_LIMIT)
+        return refuse(work, item, place, fault, why, err);
+    log_unreadable(&item->entry, why);
+    return true;
+}
+
 static bool deliver(relais_work *work, relais_item **items, size_t count, relais_error *err)
 {
     relais_error why = {0};
@@ -334,15 +373,14 @@ static bool deliver(relais_work *work, relais_item **items, size_t count, relais
         items[i]->verdict = RELAIS_VERDICT_NONE;
     if (why.code == RELAIS_ERR_DATABASE && place.statements != NULL)
         return deliver_others(work, items, count, &place, &why, err);
-    if ((why.code != RELAIS_ERR_DATA && why.code != RELAIS_ERR_LIMIT) ||
-        relais_ledger_is_race(&fault)) {
+    if (!is_items_fault(&why, &fault)) {
         *err = why;
-        if (why.code == RELAIS_ERR_DATA)
+        if (why.code == RELAIS_ERR_DATA) /* a race: the next try sees the other's row */
             err->code = RELAIS_ERR_TRANSIENT;
         return false;
     }
     if (count == 1)
-        return refuse(work, items[0], &place, &fault, &why, err);
+        return give_up(work, items[0], &place, &fault, &why, err);
     return deliver(work, items, count / 2, err) &&
            deliver(work, items + count / 2, count - count / 2, err);
 }

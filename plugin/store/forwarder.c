@@ -36,8 +36,9 @@ struct forwarder {
     size_t window;
     unsigned failures; /* of the database, in a row */
     bool was_up;       /* said so in the log */
-    double held_due;
-    double held_again; /* not before this time */
+    relais_held_round held;
+    double held_due;   /* a round begins even if nothing was delivered */
+    double held_again; /* no page before this time */
 };
 
 typedef enum {
@@ -48,12 +49,24 @@ typedef enum {
 
 /* ---- the database's comings and goings --------------------------------------------------- */
 
+/* What the log calls it: the database gone, the database in the way, or the spool. */
+static const char *event_of(const relais_error *why)
+{
+    if (why->code != RELAIS_ERR_TRANSIENT && why->code != RELAIS_ERR_DATABASE &&
+        why->code != RELAIS_ERR_CONFIG)
+        return "forward.failed";
+    if (why->sqlstate[0] == '\0' || strncmp(why->sqlstate, "57P", 3) == 0)
+        return "store.down";
+    return "store.refuses";
+}
+
+/* Once for each outage, not for each try. */
 static void log_down(struct forwarder *f, const relais_error *why)
 {
     char text[1024];
 
     if (f->failures == 0)
-        relais_log(RELAIS_LOG_ERROR, "store.down", "text",
+        relais_log(RELAIS_LOG_ERROR, event_of(why), "text",
                    relais_error_format(why, text, sizeof text), NULL);
     f->failures++;
 }
@@ -165,19 +178,29 @@ static pass_outcome deliver_spool(struct forwarder *f, relais_error *err)
     return removed > 0 || f->window > window ? PASS_PROGRESS : PASS_IDLE;
 }
 
+static bool is_held_due(const struct forwarder *f, double now)
+{
+    if (!f->options->once && now < f->held_again)
+        return false;
+    return f->held.is_open || f->work.has_delivered || now >= f->held_due;
+}
+
 static pass_outcome deliver_held(struct forwarder *f, relais_error *err)
 {
     double start = relais_clock();
     size_t progress;
 
-    if (start < f->held_again || (!f->work.has_delivered && start < f->held_due))
+    if (!is_held_due(f, start))
         return PASS_IDLE;
-    f->work.has_delivered = false;
-    if (!relais_settle_held(&f->work, &progress, err))
+    if (!f->held.is_open)
+        f->work.has_delivered = false;
+    if (!relais_settle_held(&f->work, &f->held, &progress, err))
         return PASS_FAILED;
+    f->work.has_delivered = f->work.has_delivered || progress > 0;
     f->held_due = relais_clock() + HELD_SECONDS;
     f->held_again = relais_clock() + HELD_SHARE * (relais_clock() - start);
-    f->work.has_delivered = f->work.has_delivered || progress > 0;
+    if (f->options->once) /* until a whole round has delivered nothing */
+        return f->held.is_open || f->work.has_delivered ? PASS_PROGRESS : PASS_IDLE;
     return progress > 0 ? PASS_PROGRESS : PASS_IDLE;
 }
 
@@ -228,7 +251,7 @@ static double next_wait(const struct forwarder *f)
 
     if (stopped != NULL && stopped->again - now < wait)
         wait = stopped->again - now;
-    if (f->work.has_delivered && f->held_again - now < wait)
+    if ((f->work.has_delivered || f->held.is_open) && f->held_again - now < wait)
         wait = f->held_again - now;
     return wait > 0 ? wait : 0;
 }

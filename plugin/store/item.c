@@ -254,11 +254,10 @@ static relais_read evaluate(const relais_reader *reader, relais_item *item,
 
 /* Finds the mapping, or the reason why there is none. */
 static relais_read choose_mapping(const relais_reader *reader, relais_item *item,
-                                  const relais_submission *submission, relais_error *err)
+                                  const relais_submission *submission)
 {
     bool unsure;
 
-    (void)err;
     item->binding = relais_mappings_find(reader->mappings, item->form_id, &unsure);
     if (item->binding == NULL && unsure)
         return RELAIS_READ_LATER;
@@ -276,7 +275,6 @@ static relais_read choose_mapping(const relais_reader *reader, relais_item *item
     return RELAIS_READ_ITEM;
 }
 
-/* A limit met while other items are in the arena only means that the batch is full. */
 static relais_read fail_arena(relais_arena *arena, relais_error *err)
 {
     relais_arena_error(arena, err);
@@ -302,7 +300,7 @@ static relais_read read_submission(const relais_reader *reader, const relais_par
     }
     if (!copy_submission(item, &submission, arena) || !copy_files(item, &submission, arena))
         return fail_arena(arena, err);
-    read = choose_mapping(reader, item, &submission, err);
+    read = choose_mapping(reader, item, &submission);
     if (read != RELAIS_READ_ITEM || item->verdict == RELAIS_VERDICT_REFUSED)
         return read;
     if (item->deprecated_id[0] != '\0')

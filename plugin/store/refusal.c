@@ -22,6 +22,9 @@ static const char constraint_sql[] =
     " WHERE n.nspname = $1 AND t.relname = $2"
     " ORDER BY array_position(coalesce(c.conkey, i.indkey::int2[]), a.attnum)";
 
+/* A national submission has some hundred values; a larger one need not be searched whole. */
+enum { CAST_TRIES_MAX = 5000, CAST_SQL_MAX = 512 };
+
 /* Reference data are mended by a person; everything else may still arrive from a phone. */
 static const char reference_schema[] = "ref";
 
@@ -83,7 +86,7 @@ static void choose_column(const PGresult *rows, const relais_attempt *attempt, c
 static bool fill_reason(relais_reason *reason, const relais_error *why, const char *table,
                         const char *column, const char *rule, relais_arena *arena)
 {
-    reason->class_word = relais_error_word(RELAIS_ERR_DATA);
+    reason->class_word = relais_error_word(why->code);
     reason->column = column[0] == '\0' ? relais_arena_text(arena, table)
                                        : relais_arena_format(arena, "%s.%s", table, column);
     reason->rule = relais_arena_text(arena, rule);
@@ -93,46 +96,112 @@ static bool fill_reason(relais_reason *reason, const relais_error *why, const ch
     return reason->column != NULL && reason->rule != NULL && reason->text != NULL;
 }
 
+/* True when the value alone cannot be read as the column's type. */
+static bool is_unreadable(relais_store *store, relais_params *params, const char *cast,
+                          const char *value)
+{
+    relais_error why = {0};
+    relais_buffer sql;
+    bool refused;
+
+    relais_buffer_init(&sql, CAST_SQL_MAX);
+    relais_buffer_append_format(&sql, "SELECT $1::text::%s", cast);
+    relais_params_reset(params);
+    relais_params_text(params, value);
+    refused = sql.failed == RELAIS_ERR_NONE &&
+              !relais_pg_call(store, sql.data, params, NULL, &why) && why.code == RELAIS_ERR_DATA;
+    relais_buffer_free(&sql);
+    return refused;
+}
+
+/* A cast that fails names neither row nor column: each value of the refused shape is tried. */
+static void find_unreadable(relais_store *store, relais_params *params,
+                            const relais_attempt *attempt, char *column, const char **path)
+{
+    const relais_row_shape *shape = attempt->statements->shapes[attempt->shape].shape;
+    size_t tries = 0;
+
+    for (size_t r = 0; attempt->output != NULL && r < attempt->output->count; r++) {
+        const relais_row *row = &attempt->output->rows[r];
+        if (row->shape != attempt->shape)
+            continue;
+        for (size_t c = 0; c < shape->column_count && tries < CAST_TRIES_MAX; c++, tries++) {
+            const char *cast = relais_catalogue_cast(shape->table, shape->bound[c]);
+            if (row->values[c] == NULL || !is_unreadable(store, params, cast, row->values[c]))
+                continue;
+            snprintf(column, RELAIS_IDENTIFIER_SIZE, "%s", shape->columns[c]);
+            *path = row->paths[c] == NULL ? "" : row->paths[c];
+            return;
+        }
+    }
+}
+
+/* What is known of the refusal while it is being explained. */
+struct explanation {
+    char table[2 * RELAIS_IDENTIFIER_SIZE];
+    char column[RELAIS_IDENTIFIER_SIZE];
+    char rule[2 * RELAIS_IDENTIFIER_SIZE + 24];
+    const char *path;
+    bool is_held;
+};
+
+/* Takes what the server said with the refusal. */
+static void take_names(struct explanation *e, const relais_fault *fault,
+                       const relais_attempt *attempt)
+{
+    memset(e, 0, sizeof *e);
+    e->path = "";
+    if (fault->table[0] != '\0')
+        snprintf(e->table, sizeof e->table, "%s.%s", fault->schema, fault->table);
+    else if (attempt->statements != NULL && fault->sqlstate[0] != '\0')
+        snprintf(e->table, sizeof e->table, "%s",
+                 attempt->statements->shapes[attempt->shape].shape->table_name);
+    snprintf(e->column, sizeof e->column, "%s", fault->column);
+    if (e->column[0] != '\0')
+        e->path = find_path(attempt, e->table, e->column);
+    snprintf(e->rule, sizeof e->rule, "%s",
+             fault->constraint[0] != '\0' ? fault->constraint
+                                          : relais_sqlstate_words(fault->sqlstate));
+}
+
+/* Takes what the catalogue knows of the constraint. */
+static bool take_constraint(struct explanation *e, relais_store *store, relais_params *params,
+                            const relais_fault *fault, const relais_attempt *attempt,
+                            relais_error *err)
+{
+    enum { C_PARENT_SCHEMA = 1, C_PARENT };
+    PGresult *rows;
+
+    if (!ask_constraint(store, params, fault, &rows, err))
+        return false;
+    choose_column(rows, attempt, e->table, e->column, &e->path);
+    if (PQntuples(rows) > 0 && PQgetvalue(rows, 0, C_PARENT)[0] != '\0') {
+        const char *schema = PQgetvalue(rows, 0, C_PARENT_SCHEMA);
+        snprintf(e->rule, sizeof e->rule, "exists in %s.%s", schema, PQgetvalue(rows, 0, C_PARENT));
+        e->is_held = strcmp(fault->sqlstate, "23503") == 0 && strcmp(schema, reference_schema) != 0;
+    }
+    PQclear(rows);
+    return true;
+}
+
 bool relais_refusal_explain(relais_store *store, relais_params *params, const relais_fault *fault,
                             const relais_error *why, const relais_attempt *attempt,
                             relais_arena *arena, relais_refusal *out, relais_error *err)
 {
-    char table[2 * RELAIS_IDENTIFIER_SIZE] = "";
-    char column[RELAIS_IDENTIFIER_SIZE] = "";
-    char parent[2 * RELAIS_IDENTIFIER_SIZE + 24] = "";
-    const char *path = "";
-    PGresult *rows = NULL;
+    struct explanation e;
 
+    take_names(&e, fault, attempt);
+    if (strncmp(fault->sqlstate, "22", 2) == 0 && e.column[0] == '\0' &&
+        attempt->statements != NULL)
+        find_unreadable(store, params, attempt, e.column, &e.path);
+    if (fault->constraint[0] != '\0' && !take_constraint(&e, store, params, fault, attempt, err))
+        return false;
     memset(out, 0, sizeof *out);
     relais_reason_init(&out->reason);
     out->reason.form = attempt->form_id;
-    if (fault->table[0] != '\0')
-        snprintf(table, sizeof table, "%s.%s", fault->schema, fault->table);
-    else if (attempt->statements != NULL)
-        snprintf(table, sizeof table, "%s",
-                 attempt->statements->shapes[attempt->shape].shape->table_name);
-    if (fault->column[0] != '\0') {
-        snprintf(column, sizeof column, "%s", fault->column);
-        path = find_path(attempt, table, column);
-    }
-    if (fault->constraint[0] != '\0') {
-        if (!ask_constraint(store, params, fault, &rows, err))
-            return false;
-        choose_column(rows, attempt, table, column, &path);
-        if (PQntuples(rows) > 0 && PQgetvalue(rows, 0, 2)[0] != '\0') {
-            const char *schema = PQgetvalue(rows, 0, 1);
-            snprintf(parent, sizeof parent, "exists in %s.%s", schema, PQgetvalue(rows, 0, 2));
-            out->is_held =
-                strcmp(fault->sqlstate, "23503") == 0 && strcmp(schema, reference_schema) != 0;
-        }
-        PQclear(rows);
-    }
-    out->reason.path = path;
-    return fill_reason(&out->reason, why, table, column,
-                       parent[0] != '\0'              ? parent
-                       : fault->constraint[0] != '\0' ? fault->constraint
-                                                      : relais_sqlstate_words(fault->sqlstate),
-                       arena) ||
+    out->reason.path = e.path;
+    out->is_held = e.is_held;
+    return fill_reason(&out->reason, why, e.table, e.column, e.rule, arena) ||
            relais_arena_error(arena, err);
 }
 

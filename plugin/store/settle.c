@@ -352,6 +352,8 @@ static void conclude(relais_settlement *s)
     }
     counts->delivered++;
     s->work->has_delivered = true;
+    if (s->binding != NULL)
+        relais_binding_resume(s->binding);
 }
 
 /* What neither the ledger nor the record can take: quarantined without a ledger row. */
@@ -430,28 +432,33 @@ static bool settle_held_version(relais_work *work, const char *sub_id, const cha
     }
 }
 
-bool relais_settle_held(relais_work *work, size_t *progress, relais_error *err)
+static void begin_round(relais_held_round *round)
+{
+    round->is_open = true;
+    snprintf(round->received, sizeof round->received, "-infinity");
+    snprintf(round->sub_id, sizeof round->sub_id, "00000000-0000-0000-0000-000000000000");
+}
+
+bool relais_settle_held(relais_work *work, relais_held_round *round, size_t *progress,
+                        relais_error *err)
 {
     enum { H_SUB_ID, H_FORM, H_INSTANCE, H_RECEIVED };
-    char received[64] = "-infinity",
-         sub_id[RELAIS_UUID_TEXT_SIZE] = "00000000-0000-0000-0000-000000000000";
     PGresult *rows;
     bool ok = true;
-    int count = 1;
 
     *progress = 0;
-    while (ok && count > 0) {
-        if (!relais_versions_held(work->store, &work->params, received, sub_id, &rows, err))
-            return false;
-        count = PQntuples(rows);
-        for (int i = 0; i < count && ok; i++) {
-            ok = settle_held_version(work, PQgetvalue(rows, i, H_SUB_ID),
-                                     PQgetvalue(rows, i, H_FORM), PQgetvalue(rows, i, H_INSTANCE),
-                                     progress, err);
-            snprintf(received, sizeof received, "%s", PQgetvalue(rows, i, H_RECEIVED));
-            snprintf(sub_id, sizeof sub_id, "%s", PQgetvalue(rows, i, H_SUB_ID));
-        }
-        PQclear(rows);
+    if (!round->is_open)
+        begin_round(round);
+    if (!relais_versions_held(work->store, &work->params, round->received, round->sub_id, &rows,
+                              err))
+        return false;
+    round->is_open = PQntuples(rows) == RELAIS_HELD_PAGE;
+    for (int i = 0; i < PQntuples(rows) && ok; i++) {
+        ok = settle_held_version(work, PQgetvalue(rows, i, H_SUB_ID), PQgetvalue(rows, i, H_FORM),
+                                 PQgetvalue(rows, i, H_INSTANCE), progress, err);
+        snprintf(round->received, sizeof round->received, "%s", PQgetvalue(rows, i, H_RECEIVED));
+        snprintf(round->sub_id, sizeof round->sub_id, "%s", PQgetvalue(rows, i, H_SUB_ID));
     }
+    PQclear(rows);
     return ok;
 }

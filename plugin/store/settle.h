@@ -13,7 +13,15 @@
  * done now. */
 RELAIS_MUST_USE bool relais_settle_item(relais_work *work, relais_item *item, relais_error *err);
 
-/* Tries held versions again, a page at a time; *progress counts those that were delivered. */
-RELAIS_MUST_USE bool relais_settle_held(relais_work *work, size_t *progress, relais_error *err);
+/* A round over the held versions, oldest first, a page at a time. */
+typedef struct relais_held_round {
+    bool is_open; /* false: the next page begins a new round */
+    char received[64];
+    char sub_id[RELAIS_UUID_TEXT_SIZE];
+} relais_held_round;
+
+/* Tries one page of held versions again; *progress counts those that were delivered. */
+RELAIS_MUST_USE bool relais_settle_held(relais_work *work, relais_held_round *round,
+                                        size_t *progress, relais_error *err);
 
 #endif

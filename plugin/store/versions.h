@@ -65,7 +65,10 @@ RELAIS_MUST_USE bool relais_versions_update(relais_store *store, relais_params *
                                             const relais_version_update *updates, size_t count,
                                             relais_error *err);
 
-/* The held versions after (received, sub_id), oldest first: sub_id, form, instanceID. */
+/* A page takes well under a second, so that new parcels do not wait for old ones. */
+#define RELAIS_HELD_PAGE 100
+
+/* A page of the held versions after (received, sub_id), oldest first: sub_id, form, instanceID. */
 RELAIS_MUST_USE bool relais_versions_held(relais_store *store, relais_params *params,
                                           const char *after_received, const char *after_sub_id,
                                           PGresult **rows, relais_error *err);

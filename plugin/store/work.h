@@ -25,7 +25,7 @@ typedef struct relais_work {
     relais_arena *settle;  /* the record in hand */
     relais_arena *scratch; /* the parcel or document in hand */
     relais_forwarder_counts *counts;
-    bool has_delivered; /* since the last look at the held ones */
+    bool has_delivered; /* since the last round over the held ones began */
 } relais_work;
 
 #endif

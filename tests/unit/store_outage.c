@@ -17,7 +17,7 @@ enum { RECORDS = 300, KILLS = 30, RESTARTS = 4 };
 /* The forwarder's whole memory, whatever the backlog (see forwarder.c); the sanitizers' shadow
  * and quarantine come on top of it. */
 #ifdef __SANITIZE_ADDRESS__
-enum { MEMORY_MAX_KB = 512 * 1024 };
+enum { MEMORY_MAX_KB = 1024 * 1024 };
 #else
 enum { MEMORY_MAX_KB = 128 * 1024 };
 #endif
@@ -166,6 +166,30 @@ static void database_killed_in_mid_run_is_waited_out(void **state)
     assert_all_is_there_once(f);
 }
 
+/* Several servers may each have a forwarder; the store is one. */
+static void two_forwarders_on_one_store_agree(void **state)
+{
+    fixture *f = *state;
+    fixture other = *f;
+    pid_t first, second;
+
+    snprintf(other.spool_directory, sizeof other.spool_directory, "%s/spool2", f->directory);
+    assert_ok(relais_spool_create(other.spool_directory, &f->err), f->err);
+    assert_ok(relais_spool_open(other.spool_directory, 0, &other.spool, &f->err), f->err);
+    for (int i = 0; i < RECORDS; i++) {
+        post_record(f, i);
+        post_record(&other, RECORDS - 1 - i);
+    }
+    first = start_forwarder(f, 20, false);
+    second = start_forwarder(&other, 30, false);
+    wait_until_empty(f);
+    wait_until_empty(&other);
+    stop_forwarder(first);
+    stop_forwarder(second);
+    relais_spool_close(other.spool);
+    assert_all_is_there_once(f);
+}
+
 static void forwarder_started_before_its_database_waits(void **state)
 {
     fixture *f = *state;
@@ -294,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(forwarder_killed_at_any_moment_loses_and_doubles_nothing),
         TEST(database_killed_in_mid_run_is_waited_out),
+        TEST(two_forwarders_on_one_store_agree),
         TEST(forwarder_started_before_its_database_waits),
         TEST(locked_table_is_waited_out_and_nothing_quarantined),
         TEST(large_file_passes_through_little_memory),
