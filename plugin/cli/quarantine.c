@@ -100,11 +100,17 @@ static void print_line(const char *label, const char *value)
     putchar('\n');
 }
 
+/* A reason is worded by the forwarder, in its language; a fixed sentence has a translation. */
+static const char *translated(const char *text)
+{
+    return text[0] == '\0' ? "" : gettext(text);
+}
+
 static void print_reason(const relais_reason *reason)
 {
     print_line(_("Class"), reason->class_word);
     print_line(_("Since"), reason->at);
-    print_line(_("Reason"), reason->text);
+    print_line(_("Reason"), translated(reason->text));
     print_line(_("Answer"), reason->path);
     print_line(_("Column"), reason->column);
     print_line(_("Expected"), reason->rule);

@@ -150,7 +150,8 @@ void relais_command_usage(FILE *out, const char *name)
     if (command == NULL)
         fputs(_("usage: relais [--config FILE] COMMAND [ARGUMENT]...\n"), out);
     else
-        fprintf(out, _("usage: relais [--config FILE] %s %s\n"), command->name, command->arguments);
+        fprintf(out, _("usage: relais [--config FILE] %s%s%s\n"), command->name,
+                command->arguments[0] == '\0' ? "" : " ", command->arguments);
 }
 
 static void print_overview(void)

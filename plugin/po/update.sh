@@ -19,10 +19,11 @@ write_template()
             --package-name=relais --keyword --keyword=_ --keyword=N_ --keyword=ngettext:1,2 \
             --keyword=relais_translate --keyword=relais_error_set:3 --keyword=relais_error_system:4 \
             --keyword=relais_build_fail:3 --keyword=error:3 --keyword=warning:3 --keyword=form_error:3 \
-            --keyword=report:3 --keyword=fail:3 \
+            --keyword=report:3 --keyword=fail:3 --keyword=find_fault:3 --keyword=refuse:3 \
             --flag=relais_error_set:3:c-format --flag=relais_error_system:4:c-format \
             --flag=relais_say:1:c-format --flag=relais_arena_format:2:c-format
-    sed -i 's/charset=CHARSET/charset=UTF-8/' "$1"
+    # Without its date the catalogue changes only when a text does.
+    sed -i -e 's/charset=CHARSET/charset=UTF-8/' -e '/^"POT-Creation-Date:/d' "$1"
 }
 
 if [ "${1:-}" = --template ]; then

@@ -22,7 +22,7 @@ typedef struct reading {
     bool is_in_row;
 } reading;
 
-static bool fail(reading *read, long line, const char *text)
+static bool find_fault(reading *read, long line, const char *text)
 {
     relais_error_set(read->err, RELAIS_ERR_CONFIG, "%s", relais_translate(text));
     relais_error_at(read->err, read->file, line);
@@ -72,13 +72,13 @@ static void take_header(reading *read)
     for (size_t i = 0; i < read->field_count; i++) {
         const char *name = read->fields[i];
         if (name == NULL || strpbrk(name, ";\t") != NULL) {
-            fail(read, read->row_line,
-                 "the first line must name the columns, with commas between them");
+            find_fault(read, read->row_line,
+                       "the first line must name the columns, with commas between them");
             return;
         }
         for (size_t j = 0; j < i; j++) {
             if (strcmp(read->fields[j], name) == 0) {
-                fail(read, read->row_line, "the first line names a column twice");
+                find_fault(read, read->row_line, "the first line names a column twice");
                 return;
             }
         }
@@ -154,13 +154,14 @@ static bool feed_lines(reading *read, struct csv_parser *parser, const char *byt
             read->row_line = read->line;
         read->is_in_row = true;
         if (csv_parse(parser, bytes, count, take_field, take_row, read) != count)
-            return fail(read, read->line, "a double quote stands inside a field without quotes");
+            return find_fault(read, read->line,
+                              "a double quote stands inside a field without quotes");
         if (count == 1 && read->field_count == 0)
             read->is_in_row = false; /* an empty line is no row */
         bytes += count;
     }
     if (read->err->code == RELAIS_ERR_NONE && csv_fini(parser, take_field, take_row, read) != 0)
-        return fail(read, read->row_line, "a quoted field has no end");
+        return find_fault(read, read->row_line, "a quoted field has no end");
     return read->err->code == RELAIS_ERR_NONE;
 }
 
@@ -174,7 +175,7 @@ bool relais_reference_parse(const char *file, const char *table, const char *byt
 
     *out = (relais_reference){.file = file, .table = table};
     if (!relais_utf8_valid(bytes, length) || memchr(bytes, '\0', length) != NULL)
-        return fail(&read, 0, "the file is not UTF-8 text; save it as CSV UTF-8");
+        return find_fault(&read, 0, "the file is not UTF-8 text; save it as CSV UTF-8");
     if (length >= 3 && memcmp(bytes, byte_order_mark, 3) == 0) {
         bytes += 3;
         length -= 3;
@@ -185,7 +186,7 @@ bool relais_reference_parse(const char *file, const char *table, const char *byt
     ok = feed_lines(&read, &parser, bytes, length);
     csv_free(&parser);
     if (ok && out->columns == NULL)
-        return fail(&read, 0, "the file is empty; its first line must name the columns");
+        return find_fault(&read, 0, "the file is empty; its first line must name the columns");
     out->differing = out->row_count;
     return ok;
 }

@@ -299,6 +299,7 @@ class Plan(Site):
     def test_the_national_schema_goes_in_whole_and_twice(self):
         self.mappings = os.path.join(ROOT, "transforms")
         self.conf = self.write_conf("national.conf", database.conninfo(self.database))
+        database.psql("postgres", read(os.path.join(self.mappings, "roles.sql")))
         self.apply()
         self.assertRegex(self.apply(), r"\A-- Nothing")
         self.assertNotEqual(self.sql("SELECT count(*) FROM ref.code;"), "0")
