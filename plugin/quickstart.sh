@@ -198,7 +198,8 @@ on_exit()
     exit "$status"
 }
 
-# The port asked for, else that of the last run, else the next free one.
+# The port asked for, else that of the last run, else the next free one. PostgreSQL's is
+# drawn at random: it must still be free when the server is started again after a stop.
 choose_ports()
 {
     http_port='' db_port=''
@@ -212,7 +213,7 @@ choose_ports()
     else
         http_port=$(free_port "${http_port:-$DEFAULT_PORT}")
     fi
-    db_port=$(free_port "${db_port:-$((http_port + 1))}")
+    db_port=$(free_port "${db_port:-$((20000 + $(od -An -N 2 -tu2 /dev/urandom) % 10000))}")
     echo "$http_port $db_port" >"$state/ports"
 }
 

@@ -5,9 +5,11 @@ Every wait is bounded: a test that would hang fails and says what it waited for.
 """
 import json
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -38,9 +40,19 @@ def start_time(pid):
     return None if fields[0] == "Z" else fields[19]
 
 
+def free_port():
+    """A port that nobody listens on now, drawn at random: several tests run at once."""
+    while True:
+        port = random.randint(10000, 19999)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
 class Quickstart:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="relais-path-")
+        self.port = free_port()
         self.env = {}
         self.output = ""
 
@@ -52,7 +64,7 @@ class Quickstart:
                               timeout=timeout, text=True, check=False)
 
     def start(self):
-        done = self.run("--dir", self.dir, "--detach")
+        done = self.run("--dir", self.dir, "--port", str(self.port), "--detach")
         self.output = done.stdout
         if done.returncode != 0:
             raise AssertionError(f"quickstart ended with {done.returncode}:\n{done.stdout}")
@@ -79,7 +91,8 @@ class Quickstart:
 
     @property
     def state(self):
-        return os.path.dirname(self.spool)
+        aside = os.path.join(self.dir, "state")
+        return os.path.realpath(aside) if os.path.exists(aside) else self.dir
 
     def log(self, name):
         with open(os.path.join(self.state, "log", name + ".log"), encoding="utf-8",
@@ -132,17 +145,22 @@ class Quickstart:
         return process
 
     def pg_ctl(self, *arguments):
+        """True when pg_ctl succeeded."""
         directory = sorted(os.listdir("/usr/lib/postgresql"), key=int)[-1]
         command = [f"/usr/lib/postgresql/{directory}/bin/pg_ctl", "-D",
                    os.path.join(self.state, "postgres"), "-w", "-t", "60", *arguments]
-        subprocess.run(self._as("postgres", "postgres") + command, cwd=self.state, check=True,
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        done = subprocess.run(self._as("postgres", "postgres") + command, cwd=self.state,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, check=False)
+        return done.returncode == 0
 
     def stop_postgres(self):
-        self.pg_ctl("-m", "fast", "stop")
+        wait_until(lambda: self.pg_ctl("-m", "fast", "stop"), 60, "PostgreSQL to stop")
 
     def start_postgres(self):
-        self.pg_ctl("-l", os.path.join(self.state, "log", "postgres.log"), "start")
+        """Again and again: after a kill -9 the orphaned backends hold on for a moment."""
+        log = os.path.join(self.state, "log", "postgres.log")
+        wait_until(lambda: self.pg_ctl("-l", log, "start"), 60, "PostgreSQL to start")
         with open(os.path.join(self.state, "postgres", "postmaster.pid"), encoding="utf-8") as file:
             self.remember("postgres", int(file.readline()))
 

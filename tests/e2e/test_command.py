@@ -534,6 +534,14 @@ class Quarantine(Site):
         self.assertRegex(out, r"(?m)^ +4  photo.jpg  image/jpeg$")
         self.assertNotIn("geheim", out)
 
+    def test_show_in_french(self):
+        reason = os.path.join(self.spool, "quarantine", self.names[2] + ".reason")
+        text = read(reason).replace("an answer does not fit", "no mapping knows this form; add one to the directory of"
+                                    " mappings and replay")
+        write(reason, text)
+        out = self.expect(OK, "quarantine", "show", self.names[2], env=FRENCH).out
+        self.assertIn("Raison: aucune correspondance ne connaît ce formulaire", out.replace(" :", ":"))
+
     def test_show_raw_is_the_body_byte_for_byte(self):
         self.assertEqual(self.expect(OK, "quarantine", "show", self.names[0], "--raw").bytes, MULTIPART)
 

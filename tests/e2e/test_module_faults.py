@@ -269,7 +269,7 @@ class Configuration(FaultTest):
         self.refused(r"relais_accept_length is 104857600 and client_max_body_size is 104857600,"
                      r' but it takes 104923136 .*"client_max_body_size 101m;"',
                      location="relais_accept_length 100m;")
-        self.refused("relais_accept_length is 0", location="relais_accept_length 0;")
+        self.refused('"relais_accept_length" directive must be above 0', location="relais_accept_length 0;")
         for settings, limit in (("client_max_body_size 2m; relais_accept_length 1m;", 1 << 20),
                                 ("client_max_body_size 0;", 100_000_000),
                                 ("client_max_body_size 0; relais_accept_length 1g;", 1 << 30)):
@@ -336,9 +336,10 @@ class Configuration(FaultTest):
     def test_a_prefix_at_the_root_and_one_to_be_encoded(self):
         for name, url in (("/", "/"), ('"/fo rms/"', "/fo%20rms/"), ("/fö", "/f%C3%B6/")):
             server = self.serve(server=f"location {name} {{ relais serve; }}")
+            server.publish("g.xml", xform("g a/b", "-1%"))
             server.start()
             with Phone(f"http://{server.host}{url}") as phone, self.subTest(name=name):
-                self.assertEqual(len(phone.sync()), 1)
+                self.assertEqual(len(phone.sync()), 2)
                 self.assertEqual(phone.send(submission()).statuses, [201])
             server.remove()
 

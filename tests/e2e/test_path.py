@@ -66,13 +66,13 @@ class Phones(unittest.TestCase):
             self.assertEqual(forms[lives.FORM].xml, file.read())
 
     def test_11_quickstart_showed_what_arrived(self):
-        samples = lives.sample_names()
         rows = server.sql("SELECT state, count(*) AS n FROM relais.submission GROUP BY state")
-        self.assertEqual({row["state"]: row["n"] for row in rows}, {"delivered": len(samples)})
+        self.assertEqual([row["state"] for row in rows], ["delivered"])
+        self.assertGreaterEqual(rows[0]["n"], len(lives.sample_names()))
         self.assertIn(server.url, server.output)
-        for name in samples:
+        for name in lives.sample_names():
             xml = lives.read_sample(name)
-            book.acknowledge(lives.instance_of(xml), xml, lives.sample_files(name))
+            book.acknowledge(lives.instance_of(xml), xml)
 
     # ---- submissions ----------------------------------------------------------------------
 
