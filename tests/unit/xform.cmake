@@ -1,3 +1,4 @@
 relais_unit_test(submission relais_xform)
 relais_unit_test(submission_body relais_xform)
 relais_unit_test(form relais_xform)
+relais_unit_test(seal relais_xform)
