@@ -247,7 +247,7 @@ build()
 
 # publish FROM TO: copies what is new or newer, each file whole at once by a rename, so that
 # a server that is watching never sees half of one. Files edited in TO stay as they are until
-# the checkout has a newer one.
+# the checkout has a newer one. A list that several forms share is a link in FROM, a file in TO.
 publish()
 {
     from=$1 to=$2
@@ -255,8 +255,8 @@ publish()
     (cd "$from" && find . -type d) | while read -r folder; do
         mkdir -p "$to/$folder"
     done
-    (cd "$from" && find . -type f ! -name '*.md' ! -path './samples/*') | while read -r file; do
-        if [ ! -e "$to/$file" ] || [ -n "$(find "$from/$file" -newer "$to/$file")" ]; then
+    (cd "$from" && find -L . -type f ! -name '*.md' ! -path './samples/*') | while read -r file; do
+        if [ ! -e "$to/$file" ] || [ -n "$(find -L "$from/$file" -newer "$to/$file")" ]; then
             cp -p "$from/$file" "$to/$file.new"
             chmod 0644 "$to/$file.new"
             mv "$to/$file.new" "$to/$file"
