@@ -99,6 +99,7 @@ static int make_sheet(request *wish)
         wish->sheet.password = password;
     ok = ok && print_sheet(wish, arena, &err);
     relais_arena_destroy(arena);
+    wish->sheet.password = NULL;
     explicit_bzero(password, sizeof password);
     return relais_close_output(ok ? RELAIS_EXIT_OK : relais_say_error(&err));
 }

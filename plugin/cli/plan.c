@@ -110,7 +110,7 @@ int relais_command_plan(const relais_config *config, int argc, char **argv)
     relais_operands operands = relais_options_read(options, 1, argc, argv);
     relais_error err = {0};
     relais_arena *arena;
-    relais_plan plan;
+    relais_plan plan = {0};
 
     if (operands.is_done)
         return operands.exit_code;

@@ -19,13 +19,18 @@ def postgres_directory():
 
 class Database:
     def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="relais-db-")
-        self.bin = postgres_directory()
+        self.dir = self.data = self.bin = None
         self.prefix = []
+
+    def _prepare(self):
+        self.dir = tempfile.mkdtemp(prefix="relais-db-")
+        self.data = os.path.join(self.dir, "data")
+        self.bin = postgres_directory()
         if os.geteuid() == 0:
             shutil.chown(self.dir, "postgres", "postgres")
             self.prefix = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
-        self.data = os.path.join(self.dir, "data")
+        self._postgres(f"{self.bin}/initdb", "-D", self.data, "-U", "relais", "-A", "trust",
+                       "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
 
     def _postgres(self, *command):
         done = subprocess.run([*self.prefix, *command], cwd="/", stdin=subprocess.DEVNULL,
@@ -35,9 +40,8 @@ class Database:
             raise AssertionError(f"{command[0]} ended with {done.returncode}:\n{done.stdout}")
 
     def start(self):
-        if not os.path.isdir(self.data):
-            self._postgres(f"{self.bin}/initdb", "-D", self.data, "-U", "relais", "-A", "trust",
-                           "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        if self.dir is None:
+            self._prepare()
         options = f"-c listen_addresses= -c unix_socket_directories={self.dir} -c fsync=off"
         self._postgres(f"{self.bin}/pg_ctl", "-D", self.data, "-w", "-t", "60", "-s",
                        "-l", os.path.join(self.dir, "log"), "-o", options, "start")
