@@ -23,6 +23,7 @@ SEED = 20260714
 LONG = bool(os.environ.get("RELAIS_TEST_LONG"))
 KILLS = 600 if LONG else 60  # of the forwarder and of workers, by turns
 PHONES = 6
+PAUSE = 0.05  # seconds between two submissions of a phone: enough are in hand at each kill
 
 server = Quickstart()
 book = lives.Book()
@@ -48,6 +49,7 @@ class Phone(threading.Thread):
             instance, xml = lives.fresh(self.rng.choice(lives.sample_names()), self.rng)
             size = self.rng.choice([0, 1, 2000, 300_000])
             self.send(instance, xml, [("photo.jpg", self.rng.randbytes(size))])
+            time.sleep(PAUSE)
 
     def send(self, instance, xml, files):
         for _ in range(1000):
