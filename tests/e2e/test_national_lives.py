@@ -1,0 +1,376 @@
+"""What becomes of the forms bf_tip_case, bf_tip_suivi and bf_tip_mois on a real PostgreSQL: the
+rows of a case in whatever order its states arrive, of follow-ups that come before the person's
+identification, of wishes and months, corrected and refused.
+
+No web server: parcels are put into a spool and `relais forward --once` delivers them.
+"""
+import hashlib
+import itertools
+import re
+import unittest
+import uuid
+
+import test_national_rows as base
+from test_national_rows import NAME, database, generate, query, spool, values
+
+CASE, VISIT, MONTH = "bf_tip_case", "bf_tip_suivi", "bf_tip_mois"
+setUpModule = base.setUpModule
+
+
+def sample(form, situation):
+    """The sample of that situation, with an instanceID of its own."""
+    xml = (base.SAMPLES / f"{form}-{situation}.xml").read_text()
+    return re.sub(r"instanceID>uuid:[0-9a-f-]{36}", f"instanceID>uuid:{uuid.uuid4()}", xml, count=1)
+
+
+def instance_of(xml):
+    return re.search(r"instanceID>([^<]*)<", xml).group(1)
+
+
+def edit(xml, *changes):
+    """The same submission, corrected: (old, new) as often as needed, and a new instanceID."""
+    first, second = instance_of(xml), f"uuid:{uuid.uuid4()}"
+    xml = re.sub("<deprecatedID>[^<]*</deprecatedID>", "", xml)
+    for old, new in changes:
+        if old not in xml:
+            raise AssertionError(f"{old} is not there")
+        xml = xml.replace(old, new)
+    return xml.replace(f"{first}</orx:instanceID>", f"{second}</orx:instanceID>").replace(
+        "</orx:meta>", f"<deprecatedID>{first}</deprecatedID></orx:meta>")
+
+
+def put(xml):
+    """Leaves a submission in the spool as the web server does."""
+    form, version = re.search(r' id="([^"]*)" version="([^"]*)"', xml).groups()
+    body = xml.encode()
+    head = (f"relais-parcel: 1\nreceived: 2026-11-20T11:15:04.123Z\nsource: serve\nform: {form}\n"
+            f"version: {version}\ninstance: {instance_of(xml)}\nuser: \ndevice: \ncontent-type: text/xml\nlength: {len(body)}\nsha256: {hashlib.sha256(body).hexdigest()}\n\n")
+    name = f"20261120T111504.{put.count:06d}Z-{uuid.uuid4().hex}.parcel"
+    put.count += 1
+    (spool / "00" / "new" / name).write_bytes(head.encode() + body)
+
+
+put.count = 0
+
+
+def fresh_card():
+    """The code of a card that nobody has been given yet."""
+    fresh_card.count += 1
+    return generate.card_from(60_000 + fresh_card.count, 12_345)
+
+
+fresh_card.count = 0
+
+
+def fresh_case():
+    fresh_case.count += 1
+    return f"POL-HOU-2026-{900 + fresh_case.count}"
+
+
+fresh_case.count = 0
+
+
+class Delivered(unittest.TestCase):
+    def deliver(self, *documents):
+        """Delivers one after the other."""
+        for xml in documents:
+            self.deliver_together([xml])
+
+    def deliver_together(self, documents):
+        for xml in documents:
+            put(xml)
+        base.forward()
+        quarantined = [file.read_text() for file in (spool / "quarantine").glob("*.reason")]
+        self.assertEqual(quarantined, [])
+
+
+class Samples(Delivered):
+    def test_every_sample_arrives_and_no_answer_is_left_over(self):
+        documents = [sample(form, file.stem.removeprefix(form + "-")) for form in (CASE, VISIT, MONTH)
+                     for file in sorted(base.SAMPLES.glob(form + "-*.xml"))]
+        self.assertGreaterEqual(len(documents), 12)
+        self.deliver_together(documents)
+        instances = tuple(instance_of(xml) for xml in documents)
+        self.assertEqual(query("SELECT form_id, state, unmapped IS NULL OR cardinality(unmapped) = 0 AS is_mapped,"
+                               f" count(*) FROM relais.submission WHERE instance_id IN {instances} GROUP BY 1, 2, 3"
+                               " ORDER BY 1"),
+                         [{"form_id": form, "state": "delivered", "is_mapped": True,
+                           "count": sum(f' id="{form}"' in xml for xml in documents)} for form in (CASE, MONTH, VISIT)])
+
+    def test_no_identity_of_a_suspect_reaches_a_table(self):
+        self.deliver(sample(CASE, "three-suspects"))
+        tables = values("SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                        " WHERE c.relkind = 'r' AND n.nspname IN ('tip', 'link', 'identity', 'stat')")
+        self.assertIn("tip.case_suspect", tables)
+        dump = database.psql(NAME, "".join(f"TABLE {table};" for table in tables))
+        self.assertIn("POL-HOU-2026-42", dump)
+        for secret in ("Zoundi", "Rigobert", "Le Vieux", "1984-05-17", "Sindou", "B0000417", "70000041", "Gare",
+                       "11 ZZ 0001"):
+            self.assertNotIn(secret, dump)
+
+
+class Cases(Delivered):
+    def of_case(self, code):
+        """Everything that the tables know of a case, without ids."""
+        case = query("SELECT case_code, org_code, opened_on, court_place, fact_place, fact_country, offence, cross_border,"
+                     f" foreign_help, stage, stage_date FROM tip.criminal_case WHERE case_code = '{code}'")
+        suspects = query("SELECT s.sex, s.age, s.citizenship, s.public_official, s.armed_group, cs.role, cs.relation,"
+                         " cs.stage, cs.stage_date, cs.investigated_on, cs.arrested_on, cs.prosecuted_on, cs.decided_on,"
+                         " cs.final_on, cs.detained, cs.offence, cs.prison_months, cs.suspended_months, cs.fine_xof"
+                         " FROM tip.case_suspect cs JOIN tip.suspect s USING (suspect_id)"
+                         f" JOIN tip.criminal_case c USING (case_id) WHERE case_code = '{code}'"
+                         " ORDER BY cs.investigated_on, s.sex")
+        victims = query("SELECT v.national_code, cv.witness, cv.civil_party, cv.protected, cv.award_xof, cv.stage_date"
+                        " FROM tip.case_victim cv JOIN tip.victim v USING (victim_id)"
+                        f" JOIN tip.criminal_case c USING (case_id) WHERE case_code = '{code}' ORDER BY 1")
+        return case, suspects, victims
+
+    def test_a_case_with_three_suspects_and_two_victims(self):
+        code = fresh_case()
+        self.deliver(sample(CASE, "three-suspects").replace("POL-HOU-2026-42", code))
+        case, suspects, victims = self.of_case(code)
+        self.assertEqual(case, [{
+            "case_code": code, "org_code": "POL-HOU", "opened_on": "2026-01-21", "court_place": "BF-HOU",
+            "fact_place": "BF-HOU", "fact_country": "BFA", "offence": "of_tip", "cross_border": False,
+            "foreign_help": None, "stage": "sg_inv", "stage_date": "2026-02-10"}])
+        self.assertEqual([(s["sex"], s["age"], s["role"], s["stage"], s["arrested_on"], s["detained"]) for s in suspects],
+                         [("sx_m", 41, "sr_recr", "sg_arr", "2026-01-24", True),
+                          ("sx_f", 35, "sr_harb", "sg_inv", None, False), ("sx_m", None, "sr_tran", "sg_inv", None, None)])
+        self.assertEqual([(v["national_code"], v["witness"], v["protected"]) for v in victims],
+                         [("189961593860", False, True), ("331721242141", True, True)])
+
+    def test_the_newest_state_stands_in_whatever_order_the_states_arrive(self):
+        """Suspect 2 and a victim are not in the older state, and are not lost by it."""
+        expected = None
+        codes = {order: fresh_case() for order in
+                 itertools.permutations(("three-suspects", "older-state", "newer-state"))}
+        for turn in range(3):
+            self.deliver_together([sample(CASE, order[turn]).replace("POL-HOU-2026-42", code)
+                                   for order, code in codes.items()])
+        for order, code in codes.items():
+            with self.subTest(order=order):
+                case, suspects, victims = self.of_case(code)
+                self.assertEqual([(c.pop("case_code"), c["stage"], c["stage_date"], c["org_code"]) for c in case],
+                                 [(code, "sg_tri", "2026-06-15", "JUS-HOU")])
+                self.assertEqual([s["stage"] for s in suspects], ["sg_tri", "sg_nol", "sg_tri"])
+                self.assertEqual([v["civil_party"] for v in victims], [True, True])
+                expected = expected or (case, suspects, victims)
+                self.assertEqual((case, suspects, victims), expected)
+
+    def test_states_that_arrive_together_are_taken_by_their_dates(self):
+        code = fresh_case()
+        self.deliver_together([sample(CASE, name).replace("POL-HOU-2026-42", code)
+                               for name in ("newer-state", "older-state", "three-suspects")])
+        self.assertEqual(self.of_case(code)[0][0]["stage_date"], "2026-06-15")
+
+    def test_a_later_state_that_leaves_a_suspect_out_keeps_him(self):
+        code = fresh_case()
+        self.deliver(sample(CASE, "three-suspects").replace("POL-HOU-2026-42", code),
+                     sample(CASE, "older-state").replace("POL-HOU-2026-42", code))
+        _, suspects, victims = self.of_case(code)
+        self.assertEqual([s["stage"] for s in suspects], ["sg_ins", "sg_inv", "sg_pros"])
+        self.assertEqual([v["stage_date"] for v in victims], ["2026-02-10", "2026-03-20"])
+
+    def test_a_sentence_that_is_wholly_suspended(self):
+        self.deliver(sample(CASE, "suspended-sentence"))
+        _, suspects, victims = self.of_case("GEN-SEN-2026-7")
+        (one,) = suspects
+        self.assertEqual((one["stage"], one["decided_on"], one["final_on"], one["prison_months"], one["suspended_months"],
+                          one["fine_xof"]), ("sg_conv", "2026-10-06", "2026-10-20", 24, 24, 500000))
+        self.assertEqual([(v["civil_party"], v["award_xof"]) for v in victims], [(True, 1500000)])
+
+    def test_an_acquittal_has_a_date_and_no_sentence(self):
+        self.deliver(sample(CASE, "acquitted"))
+        (one,) = self.of_case("BRP-KAD-2026-15")[1]
+        self.assertEqual((one["stage"], one["decided_on"], one["prison_months"], one["fine_xof"]),
+                         ("sg_acq", "2026-09-24", None, None))
+
+    def test_countries_that_help_are_kept_as_a_list(self):
+        self.deliver(sample(CASE, "cross-border"))
+        (case,), suspects, victims = self.of_case("GEN-COM-2026-118")
+        self.assertEqual((case["cross_border"], case["foreign_help"], case["fact_country"], case["fact_place"]),
+                         (True, ["CIV", "GHA", "MLI"], "CIV", None))
+        self.assertEqual((suspects, len(victims)), ([], 1))
+
+    def test_a_court_known_by_its_region_alone(self):
+        self.deliver(sample(CASE, "appeal"))
+        self.assertEqual(self.of_case("POL-KAD-2025-203")[0][0]["court_place"], "BF-03")
+
+    def test_a_mistaken_date_can_be_corrected_to_an_earlier_one(self):
+        code = fresh_case()
+        first = sample(CASE, "acquitted").replace("BRP-KAD-2026-15", code)
+        self.deliver(first, edit(first, ("<update><date>2026-09-30", "<update><date>2026-09-28"),
+                                 ("<age>38", "<age>39"), ("2026-09-24", "2026-09-23")))
+        (case,), (suspect,), _ = self.of_case(code)
+        self.assertEqual((case["stage_date"], suspect["age"], suspect["decided_on"]), ("2026-09-28", 39, "2026-09-23"))
+
+
+class Followups(Delivered):
+    def visit(self, situation, card, *changes):
+        xml = re.sub(r"<(scan|typed)>\d+<", rf"<\1>{card}<", sample(VISIT, situation))
+        for old, new in changes:
+            xml = xml.replace(old, new)
+        return xml
+
+    def recording(self, card, situation="adult"):
+        xml = re.sub(r"uuid:[0-9a-f-]{36}", f"uuid:{uuid.uuid4()}", base.sample(situation), count=1)
+        return re.sub(r"<has_card>no</has_card>(.*)<write />",
+                      rf"<has_card>yes</has_card><scan /><typed>{card}</typed>\1", xml)
+
+    def person(self, card):
+        (row,) = query(f"SELECT * FROM tip.victim WHERE national_code = '{card}'")
+        return row
+
+    def rows(self, table, card, columns="*", order="1"):
+        return query(f"SELECT {columns} FROM tip.{table} JOIN tip.victim v USING (victim_id)"
+                     f" WHERE v.national_code = '{card}' ORDER BY {order}")
+
+    def test_a_followup_before_the_identification_waits_for_it_in_place(self):
+        card = fresh_card()
+        self.deliver(self.visit("before-intake", card))
+        stub = self.person(card)
+        self.assertEqual(stub["case_state"], "cl_act")
+        self.assertEqual(self.rows("identification", card), [])
+        self.deliver(self.recording(card))
+        self.assertEqual(self.person(card)["victim_id"], stub["victim_id"])
+        (identification,) = self.rows("identification", card)
+        self.assertEqual(identification["victim_id"], stub["victim_id"])
+        self.assertEqual(len(self.rows("assistance", card)), 1)
+
+    def test_services_keep_their_order_and_what_became_of_them(self):
+        card = fresh_card()
+        self.deliver(self.visit("drop-out", card))
+        found = self.rows("assistance", card, "seq, service, needed_on, referred_to, referral_status, started_on,"
+                                              " ended_on, result")
+        self.assertEqual([tuple(row.values()) for row in found], [
+            (1, "sv_voc", "2026-10-05", "CEN-HOU", "rf_acc", "2026-10-12", "2026-11-09", "pr_drop"),
+            (2, "sv_sch", "2026-11-16", None, "rf_prop", None, None, None),
+            (3, "sv_psy", "2026-10-05", "SAN-NAT", "rf_done", "2026-10-07", None, "pr_cont"),
+            (4, "sv_cash", "2026-10-05", "ONG-HOU", "rf_none", None, None, None)])
+        (visit,) = self.rows("followup", card, "followup.*")
+        self.assertEqual((visit["lives_with"], visit["safe"], visit["case_state"], visit["next_visit"]),
+                         ("family", False, "cl_fol", "2026-12-01"))
+
+    def test_a_refusal_closes_the_file_and_keeps_nothing_else(self):
+        card = fresh_card()
+        self.deliver(self.visit("refusal", card))
+        (visit,) = self.rows("followup", card, "followup.*")
+        self.assertEqual({name for name, value in visit.items() if value is not None},
+                         {"followup_id", "sub_id", "victim_id", "org_code", "visited_on", "case_state"})
+        self.assertEqual(self.person(card)["case_state"], "cl_refu")
+        self.assertEqual(self.rows("assistance", card), [])
+        self.assertEqual(self.rows("consent_change", card), [])
+
+    def test_an_older_visit_that_arrives_later_does_not_speak_for_the_person(self):
+        card = fresh_card()
+        self.deliver(self.visit("reintegrated", card), self.visit("before-intake", card))
+        self.assertEqual(self.person(card)["case_state"], "cl_rein")
+
+    def test_a_corrected_visit_replaces_its_services_and_its_wishes(self):
+        card = fresh_card()
+        first = self.visit("withdrawal", card)
+        self.deliver(self.visit("drop-out", card), first)
+        self.assertEqual([row["wish"] for row in self.rows("consent_change", card, "wish")], ["erasure", "justice"])
+        (change,) = self.rows("consent_change", card, "change_id, wish", "wish DESC LIMIT 1")
+        database.psql(NAME, f"SELECT tip.decide_consent_change('{change['change_id']}', 'refused', 'essai');")
+        second = edit(first, ("justice erasure", "justice"), ("<service>sv_leg", "<service>sv_psy"))
+        self.deliver(second)
+        self.assertEqual(self.rows("consent_change", card, "wish, outcome"), [{"wish": "justice", "outcome": "refused"}])
+        services = [row["service"] for row in self.rows("assistance", card, "service", "needed_on, service")]
+        self.assertEqual(services, ["sv_cash", "sv_psy", "sv_voc", "sv_psy", "sv_sch"])
+        third = edit(second, (re.search("<help>.*</help>", second).group(), ""))
+        self.deliver(third)
+        self.assertEqual(len(self.rows("assistance", card)), 4, "the other visit's services stay")
+
+    def test_a_wish_is_a_task_and_once_applied_it_holds(self):
+        card = fresh_card()
+        self.deliver(self.recording(card), self.visit("refusal-and-withdrawal", card))
+        (before,) = self.rows("identification", card)
+        self.assertEqual((before["share_stats"], before["share_assist"]), (True, True))
+        changes = self.rows("consent_change", card, "change_id, wish, outcome, asked_on", "wish")
+        self.assertEqual([(c["wish"], c["outcome"], c["asked_on"]) for c in changes],
+                         [("assist", "open", "2026-11-02"), ("stats", "open", "2026-11-02")])
+        for change in changes:
+            database.psql(NAME, f"SELECT tip.decide_consent_change('{change['change_id']}', 'applied');")
+        (after,) = self.rows("identification", card)
+        self.assertEqual((after["share_stats"], after["share_assist"]), (False, False))
+
+
+class Months(Delivered):
+    def report(self, org, month="2026-10-01"):
+        (row,) = query(f"SELECT seen, forms_sent FROM tip.activity_report WHERE org_code = '{org}' AND month = '{month}'")
+        difficulties = values("SELECT difficulty FROM tip.activity_difficulty"
+                              f" WHERE org_code = '{org}' AND month = '{month}' ORDER BY 1")
+        return row["seen"], row["forms_sent"], difficulties
+
+    def test_nothing_seen_is_a_report(self):
+        self.deliver(sample(MONTH, "nil"))
+        self.assertEqual(self.report("CVS-KOT"), (0, None, []))
+
+    def test_a_month_is_its_first_day_and_its_difficulties_are_rows(self):
+        self.deliver(sample(MONTH, "usual").replace("POL-HOU", "POL-COM"))
+        self.assertEqual(self.report("POL-COM"), (6, 6, ["none"]))
+        self.deliver(sample(MONTH, "difficulties").replace("SOC-HOU", "SOC-COM"))
+        self.assertEqual(self.report("SOC-COM"), (14, 9, ["network", "phone", "security"]))
+
+    def test_a_second_report_takes_the_place_of_the_first(self):
+        self.deliver(sample(MONTH, "nil").replace("CVS-KOT", "SOC-LER"),
+                     sample(MONTH, "difficulties").replace("SOC-HOU", "SOC-LER"))
+        self.assertEqual(self.report("SOC-LER")[:2], (14, 9))
+
+    def test_a_corrected_report_may_change_its_month_and_its_difficulties(self):
+        first = sample(MONTH, "difficulties").replace("SOC-HOU", "SOC-KEN")
+        second = edit(first, ("network phone security", "network"), ("<seen>14", "<seen>13"))
+        self.deliver(first, second)
+        self.assertEqual(self.report("SOC-KEN"), (13, 9, ["network"]))
+        self.deliver(edit(second, ("2026-10-01", "2026-09-01")))
+        self.assertEqual(self.report("SOC-KEN", "2026-09-01"), (13, 9, ["network"]))
+        self.assertEqual(values("SELECT count(*) FROM tip.activity_report WHERE org_code = 'SOC-KEN'"), [1])
+
+
+class Quarantined(unittest.TestCase):
+    """What a form of another hand would send: named by the rule, without the answer."""
+
+    def refused(self, xml, rule):
+        put(xml)
+        base.forward()
+        reasons = [file.read_text() for file in (spool / "quarantine").glob("*.reason")]
+        for file in (spool / "quarantine").iterdir():
+            file.unlink()
+        self.assertEqual(len(reasons), 1, rule)
+        (reason,) = reasons
+        self.assertIn(rule, reason)
+        for answer in ("POL-HOU-2026", "189961593860", "sx_m", "2026-01-24", "2999"):
+            self.assertNotIn(answer, reason)
+
+    def test_a_decision_before_its_prosecution(self):
+        self.refused(sample(CASE, "acquitted").replace("<decided_on>2026-09-24", "<decided_on>2026-02-16"),
+                     "case_suspect_decision_after_prosecution")
+
+    def test_a_conviction_without_a_date(self):
+        self.refused(sample(CASE, "acquitted").replace("<decided_on>2026-09-24</decided_on>", "<decided_on />"),
+                     "case_suspect_convicted_or_acquitted_on_a_date")
+
+    def test_a_case_code_of_a_wrong_shape(self):
+        self.refused(sample(CASE, "three-suspects").replace("POL-HOU-2026-42", "POL-HOU-2026-042"),
+                     "criminal_case_case_code_unit_year_number")
+
+    def test_a_card_with_wrong_check_digits(self):
+        self.refused(sample(CASE, "three-suspects").replace("189961593860", "189961593861"),
+                     "victim_national_code_check_digits")
+        self.refused(sample(VISIT, "drop-out").replace("189961593860", "189961593861"),
+                     "victim_national_code_check_digits")
+
+    def test_a_code_of_another_list(self):
+        self.refused(sample(CASE, "acquitted").replace("<role>sr_ctrl", "<role>sg_conv"), "tip.case_suspect.role")
+
+    def test_an_age_of_150(self):
+        self.refused(sample(CASE, "acquitted").replace("<age>38", "<age>150"), "suspect_age_0_to_110")
+
+    def test_a_service_that_ends_before_it_begins(self):
+        self.refused(sample(VISIT, "drop-out").replace("<ended_on>2026-11-09", "<ended_on>2026-10-11"),
+                     "assistance_ended_on_after_started_on")
+
+
+if __name__ == "__main__":
+    unittest.main()
