@@ -63,15 +63,6 @@ static void refuse_size(relais_item *item, const relais_spool_entry *entry)
     item->reason.text = "the rows of this submission need more memory than a batch may take";
 }
 
-/* A file that the disk or its mode does not give up stays where it is; the others go on. */
-static void log_unreadable(const relais_spool_entry *entry, const relais_error *why)
-{
-    char text[1024];
-
-    relais_log(RELAIS_LOG_ERROR, "parcel.unreadable", "parcel", entry->name, "text",
-               relais_error_format(why, text, sizeof text), NULL);
-}
-
 /* Adds one parcel; *is_full when it must wait for the next batch. */
 static bool add_parcel(relais_work *work, relais_batch *batch, const relais_reader *reader,
                        const relais_spool_entry *entry, bool *is_full, relais_error *err)
@@ -88,8 +79,8 @@ static bool add_parcel(relais_work *work, relais_batch *batch, const relais_read
         batch->count++;
         return true;
     case RELAIS_READ_FAILED:
-        if (why.code == RELAIS_ERR_SYSTEM) {
-            log_unreadable(entry, &why);
+        if (why.code == RELAIS_ERR_SYSTEM) { /* the disk does not give it up; the others go on */
+            relais_item_log_later(item, &why);
             return true;
         }
         if (why.code != RELAIS_ERR_LIMIT) {
@@ -264,7 +255,7 @@ static bool load(relais_work *work, relais_item **items, size_t count, struct re
 {
     bool any_files = false;
 
-    memset(place, 0, sizeof *place);
+    *place = (struct refusal_place){NULL, RELAIS_NO_SHAPE};
     memset(&work->store->fault, 0, sizeof work->store->fault);
     if (!insert_ledger(work, items, count, err))
         return false;
@@ -314,7 +305,7 @@ static bool refuse(relais_work *work, relais_item *item, const struct refusal_pl
 
 static bool deliver(relais_work *work, relais_item **items, size_t count, relais_error *err);
 
-/* A form whose tables are not as its mapping needs them waits; the others go on. */
+/* A form whose tables are locked, or not as its mapping needs them, waits; the others go on. */
 static bool deliver_others(relais_work *work, relais_item **items, size_t count,
                            const struct refusal_place *place, const relais_error *why,
                            relais_error *err)
@@ -331,27 +322,26 @@ static bool deliver_others(relais_work *work, relais_item **items, size_t count,
 }
 
 /* What may be the fault of a single submission among many. */
-static bool is_items_fault(const relais_error *why, const relais_fault *fault)
+static bool is_items_fault(const relais_error *why)
 {
     switch (why->code) {
     case RELAIS_ERR_DATA:
-        return !relais_ledger_is_race(fault);
     case RELAIS_ERR_LIMIT:
     case RELAIS_ERR_SYSTEM: /* its files could not be read again */
     case RELAIS_ERR_MISSING:
         return true;
     default:
-        return false;
+        return relais_fault_is_memory(why);
     }
 }
 
-/* The one that stands alone: refused, or left where it is when only the disk is at fault. */
+/* The one that stands alone: refused, or left where it is when only a machine is at fault. */
 static bool give_up(relais_work *work, relais_item *item, const struct refusal_place *place,
                     const relais_fault *fault, const relais_error *why, relais_error *err)
 {
     if (why->code == RELAIS_ERR_DATA || why->code == RELAIS_ERR_LIMIT)
         return refuse(work, item, place, fault, why, err);
-    log_unreadable(&item->entry, why);
+    relais_item_log_later(item, why);
     return true;
 }
 
@@ -371,12 +361,10 @@ static bool deliver(relais_work *work, relais_item **items, size_t count, relais
     relais_pg_rollback(work->store);
     for (size_t i = 0; i < count; i++)
         items[i]->verdict = RELAIS_VERDICT_NONE;
-    if (why.code == RELAIS_ERR_DATABASE && place.statements != NULL)
+    if (place.statements != NULL && (why.code == RELAIS_ERR_DATABASE || relais_fault_is_lock(&why)))
         return deliver_others(work, items, count, &place, &why, err);
-    if (!is_items_fault(&why, &fault)) {
+    if (relais_ledger_excuse(&fault, &why) || !is_items_fault(&why)) {
         *err = why;
-        if (why.code == RELAIS_ERR_DATA) /* a race: the next try sees the other's row */
-            err->code = RELAIS_ERR_TRANSIENT;
         return false;
     }
     if (count == 1)

@@ -70,6 +70,16 @@ const char *relais_sqlstate_words(const char *sqlstate)
     return "the database refused";
 }
 
+bool relais_fault_is_memory(const relais_error *err)
+{
+    return strcmp(err->sqlstate, "53200") == 0;
+}
+
+bool relais_fault_is_lock(const relais_error *err)
+{
+    return strcmp(err->sqlstate, "55P03") == 0;
+}
+
 static void copy_field(const PGresult *result, int field, char *out, size_t size)
 {
     const char *text = PQresultErrorField(result, field);

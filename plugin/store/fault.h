@@ -30,6 +30,13 @@ relais_error_code relais_sqlstate_class(const char *sqlstate);
 /* What a SQLSTATE means, in a few words for people. */
 const char *relais_sqlstate_words(const char *sqlstate);
 
+/* True when the server has not the memory for what it was given: a very large file, which
+ * must not hold up the small ones. */
+bool relais_fault_is_memory(const relais_error *err);
+
+/* True when a lock could not be had in time: somebody keeps a table. */
+bool relais_fault_is_lock(const relais_error *err);
+
 /* Fills fault and err from a failed result; a NULL result or one without SQLSTATE means that
  * the connection was lost (RELAIS_ERR_TRANSIENT). Returns false. */
 bool relais_fault_set(const PGconn *conn, const PGresult *result, relais_fault *fault,

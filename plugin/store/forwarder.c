@@ -34,6 +34,7 @@ struct forwarder {
     relais_watch watch;
     relais_spool_entry *entries;
     size_t window;
+    size_t left;       /* parcels that the last pass saw and could not deliver */
     unsigned failures; /* of the database, in a row */
     bool was_up;       /* said so in the log */
     relais_held_round held;
@@ -174,6 +175,7 @@ static pass_outcome deliver_spool(struct forwarder *f, relais_error *err)
     while (next < count && !relais_watch_is_stopping(&f->watch))
         if (!deliver_batch(f, count, &next, &removed, err))
             return PASS_FAILED;
+    f->left = total - removed;
     adjust_window(f, count, removed);
     return removed > 0 || f->window > window ? PASS_PROGRESS : PASS_IDLE;
 }
@@ -228,19 +230,19 @@ static bool is_hopeless(const struct forwarder *f, const relais_error *why)
     return why->code == RELAIS_ERR_CONFIG && !f->was_up;
 }
 
-/* With `once`: all that can be delivered is; what is stopped is somebody's to mend. */
+/* With `once`: all that can be delivered is; what is left is somebody's to mend. */
 static bool finish_once(const struct forwarder *f, relais_error *err)
 {
     const relais_binding *stopped = relais_mappings_stopped(f->work.mappings);
-    size_t count, total;
 
-    if (stopped == NULL)
+    if (f->left == 0)
         return true;
-    if (!relais_spool_list(f->work.spool, f->entries, 1, &count, &total, err))
-        return false;
-    if (total > 0)
+    if (stopped != NULL) {
         *err = stopped->why;
-    return total == 0;
+        return false;
+    }
+    return relais_error_set(err, RELAIS_ERR_CONFIG,
+                            "%zu parcels stay in the spool: the log says why", f->left);
 }
 
 static double next_wait(const struct forwarder *f)

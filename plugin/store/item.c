@@ -3,6 +3,7 @@
  */
 #include "store/item.h"
 
+#include "base/log.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -179,9 +180,11 @@ static bool copy_files(relais_item *item, const relais_submission *from, relais_
         if (!copy_file(file, &from->attachments[i], arena))
             return false;
         file->stored = is_repeated(item, file);
-        if (file->size > FILE_SIZE_MAX)
+        if (file->size > FILE_SIZE_MAX) {
+            item->is_parsed = false;
             refuse(item, relais_error_word(RELAIS_ERR_LIMIT),
                    "a file of the submission is larger than 1 GB, more than the database takes");
+        }
     }
     return true;
 }
@@ -300,6 +303,8 @@ static relais_read read_submission(const relais_reader *reader, const relais_par
     }
     if (!copy_submission(item, &submission, arena) || !copy_files(item, &submission, arena))
         return fail_arena(arena, err);
+    if (item->verdict == RELAIS_VERDICT_REFUSED)
+        return RELAIS_READ_ITEM;
     read = choose_mapping(reader, item, &submission);
     if (read != RELAIS_READ_ITEM || item->verdict == RELAIS_VERDICT_REFUSED)
         return read;
@@ -315,6 +320,14 @@ static bool is_stopped_form(const relais_reader *reader, const char *form_id)
     const relais_binding *binding = relais_mappings_find(reader->mappings, form_id, &unsure);
 
     return binding == NULL ? unsure : relais_binding_is_stopped(binding);
+}
+
+void relais_item_log_later(const relais_item *item, const relais_error *why)
+{
+    char text[1024];
+
+    relais_log(RELAIS_LOG_ERROR, "parcel.later", "parcel", item->entry.name, "form", item->form_id,
+               "text", relais_error_format(why, text, sizeof text), NULL);
 }
 
 relais_read relais_item_read(const relais_reader *reader, const relais_spool_entry *entry,

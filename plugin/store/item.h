@@ -48,7 +48,7 @@ typedef struct relais_item {
     relais_output output;
     const char **missing; /* names that answers give and no file of this parcel has */
     size_t missing_count;
-    bool is_parsed; /* false: only `entry` and `reason` are there */
+    bool is_parsed; /* false: only `entry` and `reason` count, the ledger cannot take it */
     bool is_mapped; /* `output` is there */
     relais_verdict verdict;
     bool is_held;    /* RELAIS_VERDICT_REFUSED: to be held, not quarantined */
@@ -76,6 +76,9 @@ typedef enum {
 RELAIS_MUST_USE relais_read relais_item_read(const relais_reader *reader,
                                              const relais_spool_entry *entry, relais_arena *arena,
                                              relais_item *out, relais_error *err);
+
+/* Says in the log that the parcel stays in the spool for now, and why. */
+void relais_item_log_later(const relais_item *item, const relais_error *why);
 
 /* Bytes as text that PostgreSQL takes: controls, and everything above ASCII where the whole is
  * not UTF-8, become \xNN; longer than `maximum` it is cut and closed by the whole's hash. */

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The unique constraint decides what is a duplicate; the rest of the verdict only says what
@@ -90,11 +91,26 @@ bool relais_ledger_check(relais_store *store, relais_error *err)
                             why.text);
 }
 
-bool relais_ledger_is_race(const relais_fault *fault)
+bool relais_ledger_excuse(const relais_fault *fault, relais_error *err)
 {
-    return strcmp(fault->sqlstate, "23505") == 0 &&
-           (strcmp(fault->constraint, "submission_current") == 0 ||
-            strcmp(fault->constraint, "attachment_pkey") == 0);
+    static const struct {
+        const char *constraint;
+        relais_error_code code;
+    } own[] = {
+        {"submission_current", RELAIS_ERR_TRANSIENT},
+        {"submission_pkey", RELAIS_ERR_TRANSIENT},
+        {"attachment_pkey", RELAIS_ERR_TRANSIENT},
+        {"submission_mapping_sha256_fkey", RELAIS_ERR_DATABASE},
+    };
+
+    if (err->code != RELAIS_ERR_DATA || strcmp(fault->schema, "relais") != 0)
+        return false;
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (strcmp(fault->constraint, own[i].constraint) == 0) {
+            err->code = own[i].code;
+            return true;
+        }
+    return false;
 }
 
 /* A text[] literal, or NULL for an empty one. */
@@ -176,6 +192,14 @@ static bool is_true(const PGresult *rows, int row, int field)
     return PQgetvalue(rows, row, field)[0] == 't';
 }
 
+/* As PostgreSQL calls it when a transaction only has to be tried again. */
+static bool set_raced(relais_error *err)
+{
+    snprintf(err->sqlstate, sizeof err->sqlstate, "40001");
+    return relais_error_set(err, RELAIS_ERR_TRANSIENT,
+                            "another forwarder delivered the same submission meanwhile");
+}
+
 /* A row that is neither new nor visible was committed by another forwarder since the
  * statement's snapshot; the next try sees it. */
 static bool read_verdict(const PGresult *rows, int row, relais_item *item, relais_error *err)
@@ -196,8 +220,7 @@ static bool read_verdict(const PGresult *rows, int row, relais_item *item, relai
     else if (is_true(rows, row, V_CHAINED))
         item->verdict = RELAIS_VERDICT_SETTLE;
     else
-        return relais_error_set(err, RELAIS_ERR_TRANSIENT,
-                                "another forwarder delivered the same submission meanwhile");
+        return set_raced(err);
     item->is_partial = is_true(rows, row, V_LACKING);
     return true;
 }

@@ -14,9 +14,11 @@
 /* False with RELAIS_ERR_CONFIG when the schema relais is not there or not readable. */
 RELAIS_MUST_USE bool relais_ledger_check(relais_store *store, relais_error *err);
 
-/* True when another forwarder delivered a version of the same record, or the same file, at
- * the same moment: the next try sees it. */
-bool relais_ledger_is_race(const relais_fault *fault);
+/* Refusals by the ledger's own constraints are no submission's fault: another forwarder
+ * delivered a version of the same record or the same file at the same moment, and the next
+ * try sees it (err becomes RELAIS_ERR_TRANSIENT); or the mapping's row is gone, and binding
+ * again makes it (RELAIS_ERR_DATABASE). True for these. */
+bool relais_ledger_excuse(const relais_fault *fault, relais_error *err);
 
 /* The statements of the fast path, for preparing before a pipeline is begun and for EXPLAIN in
  * tests; those of versions.h stand beside them. */

@@ -238,7 +238,7 @@ relais_try relais_record_refused(relais_settlement *s, const relais_error *why, 
     relais_refusal refusal;
 
     relais_pg_rollback(work->store); /* the catalogue cannot be asked inside it */
-    if (why->code == RELAIS_ERR_DATABASE) {
+    if (why->code == RELAIS_ERR_DATABASE || relais_fault_is_lock(why)) {
         relais_binding_stop(s->binding, why);
         return RELAIS_TRY_STOPPED;
     }

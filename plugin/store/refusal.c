@@ -153,7 +153,7 @@ static void take_names(struct explanation *e, const relais_fault *fault,
     e->path = "";
     if (fault->table[0] != '\0')
         snprintf(e->table, sizeof e->table, "%s.%s", fault->schema, fault->table);
-    else if (attempt->statements != NULL && fault->sqlstate[0] != '\0')
+    else if (attempt->shape != RELAIS_NO_SHAPE && fault->sqlstate[0] != '\0')
         snprintf(e->table, sizeof e->table, "%s",
                  attempt->statements->shapes[attempt->shape].shape->table_name);
     snprintf(e->column, sizeof e->column, "%s", fault->column);
@@ -192,7 +192,7 @@ bool relais_refusal_explain(relais_store *store, relais_params *params, const re
 
     take_names(&e, fault, attempt);
     if (strncmp(fault->sqlstate, "22", 2) == 0 && e.column[0] == '\0' &&
-        attempt->statements != NULL)
+        attempt->shape != RELAIS_NO_SHAPE)
         find_unreadable(store, params, attempt, e.column, &e.path);
     if (fault->constraint[0] != '\0' && !take_constraint(&e, store, params, fault, attempt, err))
         return false;

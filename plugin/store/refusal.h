@@ -13,11 +13,13 @@ typedef struct relais_refusal {
     bool is_held; /* it only refers to a row that may still come */
 } relais_refusal;
 
+#define RELAIS_NO_SHAPE SIZE_MAX
+
 /* What was being done when the database refused. */
 typedef struct relais_attempt {
     const char *form_id;
-    const relais_statements *statements; /* NULL when it was not a statement of a mapping */
-    size_t shape;
+    const relais_statements *statements; /* of the submission's mapping */
+    size_t shape; /* whose statement was refused; RELAIS_NO_SHAPE when it was none of them */
     const relais_output *output; /* of the submission that stands alone */
 } relais_attempt;
 

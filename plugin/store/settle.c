@@ -247,7 +247,7 @@ static bool begin_try(relais_settlement *s, bool *is_buried, relais_error *err)
 
     s->is_new = false;
     s->loaded = NULL;
-    s->refused_shape = 0;
+    s->refused_shape = RELAIS_NO_SHAPE;
     if (!relais_versions_begin(work->store, &work->params, s->form_id, err))
         return false;
     if (s->item != NULL &&
@@ -256,6 +256,8 @@ static bool begin_try(relais_settlement *s, bool *is_buried, relais_error *err)
     if (!relais_versions_read(work->store, &work->params, s->form_id, s->instance_id, work->settle,
                               &s->versions, &s->count, is_buried, err))
         return false;
+    for (size_t i = 0; i < s->count; i++)
+        *is_buried = *is_buried || s->versions[i].ledger_state == RELAIS_STATE_ERASED;
     s->outputs = relais_arena_alloc(work->settle, s->count * sizeof *s->outputs);
     return s->outputs != NULL || relais_arena_error(work->settle, err);
 }
@@ -318,9 +320,8 @@ static relais_try settle(relais_settlement *s, relais_error *err)
     while (outcome == RELAIS_TRY_MARKED)
         outcome = try_settle(s, err);
     relais_pg_rollback(s->work->store); /* nothing after a commit */
-    if (outcome == RELAIS_TRY_FAILED && err->code == RELAIS_ERR_DATA &&
-        relais_ledger_is_race(&s->work->store->fault))
-        err->code = RELAIS_ERR_TRANSIENT;
+    if (outcome == RELAIS_TRY_FAILED)
+        relais_ledger_excuse(&s->work->store->fault, err);
     return outcome;
 }
 
@@ -397,6 +398,10 @@ bool relais_settle_item(relais_work *work, relais_item *item, relais_error *err)
     case RELAIS_TRY_STOPPED:
         return true;
     default:
+        if (relais_fault_is_memory(&why)) {
+            relais_item_log_later(item, &why);
+            return true;
+        }
         return refuse_item(item, &why, work->batch, err);
     }
 }

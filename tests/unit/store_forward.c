@@ -185,6 +185,34 @@ static void erased_record_does_not_come_back(void **state)
                "  FROM lab.visit");
 }
 
+static void erased_version_takes_no_files(void **state)
+{
+    fixture *f = *state;
+    const store_file file[] = {{"p.jpg", "P", 0}, {0}};
+
+    for (int edit = 0; edit < 2; edit++) {
+        store_setup(state);
+        store_visit(f, "", "uuid:a", edit == 1 ? "uuid:0" : NULL, PLAIN, NULL);
+        store_forward(f);
+        store_ask(f, "UPDATE relais.submission SET state = 'erased', xml = NULL");
+        store_visit(f, "", "uuid:a", edit == 1 ? "uuid:0" : NULL, PLAIN, file);
+        store_forward(f);
+        assert_int_equal(f->counts.buried, 1);
+        assert_sql(f, "0", "SELECT count(*) FROM relais.attachment");
+    }
+}
+
+static void parcel_with_a_strange_time_is_quarantined(void **state)
+{
+    fixture *f = *state;
+
+    store_visit(f, "last tuesday", "uuid:a", NULL, PLAIN, NULL);
+    store_visit(f, "", "uuid:b", NULL, PLAIN, NULL);
+    store_forward(f);
+    assert_int_equal(f->counts.delivered, 1);
+    assert_int_equal(f->counts.quarantined, 1);
+}
+
 static void missing_ledger_is_said_and_nothing_is_touched(void **state)
 {
     fixture *f = *state;
@@ -255,6 +283,8 @@ int main(void)
         TEST(parents_are_shared_and_keys_in_one_batch_do_not_clash),
         TEST(newest_business_date_wins_over_later_arrival),
         TEST(erased_record_does_not_come_back),
+        TEST(erased_version_takes_no_files),
+        TEST(parcel_with_a_strange_time_is_quarantined),
         TEST(missing_ledger_is_said_and_nothing_is_touched),
         TEST(missing_table_stops_its_form_alone),
         TEST(missing_privilege_stops_its_form_alone),

@@ -311,6 +311,22 @@ static void changed_mapping_is_taken_up_while_running(void **state)
     assert_sql(f, "1", "SELECT count(*) FROM lab.visit");
 }
 
+static void emptied_ledger_is_no_submissions_fault(void **state)
+{
+    fixture *f = *state;
+    pid_t pid = start_forwarder(f, 50, false);
+
+    post_record(f, 1);
+    wait_until_empty(f);
+    store_ask(f, "TRUNCATE relais.mapping, lab.person CASCADE");
+    post_record(f, 2);
+    post_record(f, 3);
+    wait_until_empty(f);
+    stop_forwarder(pid);
+    assert_int_equal(store_quarantined(f), 0);
+    assert_sql(f, "2", "SELECT count(*) FROM lab.visit");
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, store_setup)
 
 int main(void)
@@ -323,6 +339,7 @@ int main(void)
         TEST(locked_table_is_waited_out_and_nothing_quarantined),
         TEST(large_file_passes_through_little_memory),
         TEST(long_xml_passes_through_bounded_memory),
+        TEST(emptied_ledger_is_no_submissions_fault),
         TEST(changed_mapping_is_taken_up_while_running),
     };
 
