@@ -10,7 +10,9 @@ import xml.etree.ElementTree as ElementTree
 import lives
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "relais.bf")
-TABLES = ("identification", "identification_item", "exploitation", "route_leg")
+TABLES = ("identification", "identification_item", "exploitation", "route_leg", "assistance")
+# Of a table that other forms fill too, the rows of this one.
+OWN = {"assistance": f"JOIN relais.submission s USING (sub_id) WHERE s.form_id = '{lives.FORM}'"}
 ARMED = ("ex_armn", "ex_arms")
 
 
@@ -137,6 +139,16 @@ def route_rows(root, ident):
         }
 
 
+def need_rows(root, sub_id, victim):
+    for seq, one in enumerate(root.findall("need"), 1):
+        yield {
+            "sub_id": sub_id, "seq": seq, "victim_id": victim, "org_code": answer(root, "reporter/org_code"),
+            "service": answer(one, "service"), "needed_on": answer(root, "event/date"),
+            "referred_to": answer(one, "referred_to"), "referral_status": answer(one, "state"),
+            "started_on": answer(root, "event/date") if answer(one, "state") == "rf_done" else None, "ended_on": None, "result": None, "place_code": None,
+        }
+
+
 def rows_of(row):
     """Table -> list of rows, for one submission of the ledger."""
     root = parse(bytes.fromhex(row["xml"]))
@@ -159,6 +171,7 @@ def rows_of(row):
     rows["exploitation"] = list(exploitation_rows(root, ident, is_armed))
     if not is_armed:
         rows["route_leg"] = list(route_rows(root, ident))
+    rows["assistance"] = list(need_rows(root, row["sub_id"], identification["victim_id"]))
     return rows
 
 
@@ -192,7 +205,7 @@ def differences(server, shown=20):
             wanted[table] += rows
     found = []
     for table in TABLES:
-        found += compare(table, wanted[table], server.sql(f"SELECT * FROM tip.{table}"))
+        found += compare(table, wanted[table], server.sql(f"SELECT t.* FROM tip.{table} t {OWN.get(table, '')}"))
     people = {row["victim_id"]: row["national_code"]
               for row in server.sql("SELECT victim_id, national_code FROM tip.victim")}
     found += [f"victim: {row} is missing" for row in wanted["victim"]

@@ -322,6 +322,24 @@ class Rows(unittest.TestCase):
         self.assertEqual((first["status"], second["status"]), ("vs_pres", "vs_conf"))
         self.assertEqual((second["status_org"], second["status_date"]), ("SOC-HOU", "2026-01-22"))
 
+    def test_needs_are_rows_of_assistance_from_the_day_they_were_seen(self):
+        def needs(instance):
+            return [tuple(row.values()) for row in query(
+                "SELECT a.seq, a.org_code, a.service, a.needed_on, a.referred_to, a.referral_status, a.started_on"
+                " FROM tip.assistance a JOIN relais.submission s USING (sub_id)"
+                f" WHERE s.record_id = '{instance}' ORDER BY a.seq")]
+        xml = sample("child")
+        first = self.deliver(xml)
+        self.assertEqual(needs(first), [
+            (1, "SOC-HOU", "sv_shel", "2026-10-02", "CEN-HOU", "rf_done", "2026-10-02"),
+            (2, "SOC-HOU", "sv_trac", "2026-10-02", "SOC-KOS", "rf_prop", None),
+            (3, "SOC-HOU", "sv_sch", "2026-10-02", None, None, None)])
+        second = f"uuid:{uuid.uuid4()}"
+        self.deliver(re.sub("<need>.*?</need>", "", xml, count=1).replace(
+            f"{first}</orx:instanceID>", f"{second}</orx:instanceID>").replace(
+            "</orx:meta>", f"<deprecatedID>{first}</deprecatedID></orx:meta>"))
+        self.assertEqual([need[2] for need in needs(first)], ["sv_trac", "sv_sch"])
+
     def test_an_unknown_age_leaves_what_was_seen(self):
         row = self.one(self.deliver(sample("minor-of-unknown-age")))
         self.assertEqual((row["age"], row["minor_seen"], row["is_child"]), (None, True, True))
