@@ -225,6 +225,7 @@ class Forbidden(unittest.TestCase):
             ("<ended_on>2026-11-09", "<ended_on>2026-10-11", "/data/help/ended_on: against the constraint"),
             ("<result>pr_drop", "<result>pr_cont", "/data/help/result: against the constraint"),
             ("<state>rf_done", "<state>rf_refp", "/data/help/started_on: not relevant, yet present"),
+            ("<started_on>2026-10-07</started_on>", "<started_on />", "/data/help/started_on: required, yet empty"),
             ("<next_visit>2026-12-01", "<next_visit>2026-11-16", "/data/closing/next_visit: against the constraint"),
             ("<case_state>cl_fol", "<case_state>cl_rein", "/data/closing/next_visit: not relevant, yet present"),
             ("<asked>no</asked>", "<asked>yes</asked>", "/data/withdrawal/wishes: 0 times"),
