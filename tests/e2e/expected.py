@@ -140,12 +140,14 @@ def route_rows(root, ident):
 
 
 def need_rows(root, sub_id, victim):
+    seen_on = answer(root, "event/date")
     for seq, one in enumerate(root.findall("need"), 1):
         yield {
             "sub_id": sub_id, "seq": seq, "victim_id": victim, "org_code": answer(root, "reporter/org_code"),
-            "service": answer(one, "service"), "needed_on": answer(root, "event/date"),
+            "service": answer(one, "service"), "needed_on": seen_on,
             "referred_to": answer(one, "referred_to"), "referral_status": answer(one, "state"),
-            "started_on": answer(root, "event/date") if answer(one, "state") == "rf_done" else None, "ended_on": None, "result": None, "place_code": None,
+            "started_on": seen_on if answer(one, "state") == "rf_done" else None, "ended_on": None,
+            "result": None, "place_code": None,
         }
 
 

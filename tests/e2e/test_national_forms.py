@@ -141,8 +141,9 @@ class Samples(unittest.TestCase):
         self.assertEqual((case["three-suspects"].count("<suspect>"), case["three-suspects"].count("<victim>")), (3, 2))
         code = re.search(r"<code>([^<]*)<", case["newer-state"]).group(1)
         self.assertIn(f"<code>{code}<", case["older-state"])
-        day = {name: re.search(r"<update><date>([^<]*)<", case[name]).group(1) for name in ("newer-state", "older-state")}
-        self.assertLess(day["older-state"], day["newer-state"])
+        older, newer = (re.search(r"<update><date>([^<]*)<", case[name]).group(1)
+                        for name in ("older-state", "newer-state"))
+        self.assertLess(older, newer)
         self.assertRegex(case["suspended-sentence"], r"<stage>sg_conv<.*<prison>24<.*<suspended>24<")
         self.assertIn("<stage>sg_acq<", case["acquitted"])
         self.assertIn("<details>", case["three-suspects"])
@@ -194,7 +195,8 @@ class Forbidden(unittest.TestCase):
             "bf_tip_case", "suspended-sentence",
             ("<stage>sg_conv</stage><inv", "<stage>sg_tri</stage><inv",
              "/data/suspect/proceedings/decided_on: not relevant, yet present"),
-            ("<stage>sg_conv</stage><inv", "<stage>sg_acq</stage><inv", "/data/suspect/sentence: not relevant, yet present"),
+            ("<stage>sg_conv</stage><inv", "<stage>sg_acq</stage><inv",
+             "/data/suspect/sentence: not relevant, yet present"),
             ("<suspended>24", "<suspended>25", "/data/suspect/sentence/suspended: against the constraint"),
             ("<prison>24", "<prison>1201", "/data/suspect/sentence/prison: against the constraint"),
             ("<fine>500000", "<fine>2147483648", "/data/suspect/sentence/fine: against the constraint"))
