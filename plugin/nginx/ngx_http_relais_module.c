@@ -17,9 +17,12 @@
  *   relais_spool_floor SIZE            free space below which phones are asked to wait (256m)
  *   relais_thread_pool NAME            the pool for blocking work (default)
  *
+ * A parcel's user is $remote_user: the name that auth_basic has checked, or, in a location
+ * without authentication, what the phone claims.
+ *
  * All but the first may stand in http, server and location. Relative paths begin at nginx's
  * prefix. In a location that serves, an error page inherited from outside is left out, for
- * no phone can show one, and a refused body is drained for at least RELAIS_LINGER_TIME, so
+ * no phone can show one, and a refused body is drained for at least LINGER_TIME, so
  * that the phone reads the answer and not a broken connection.
  */
 #include "ngx_http_relais.h"
@@ -105,6 +108,14 @@ static char *set_base_url(ngx_conf_t *cf, ngx_command_t *command, void *data)
     return NGX_CONF_OK;
 }
 
+static char *set_accept_length(ngx_conf_t *cf, ngx_command_t *command, void *data)
+{
+    ngx_http_relais_loc_conf_t *conf = data;
+    char *result = ngx_conf_set_off_slot(cf, command, data);
+
+    return result == NGX_CONF_OK && conf->accept_length == 0 ? "must be above 0" : result;
+}
+
 #define ANYWHERE (NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1)
 
 #define SLOT(member) NGX_HTTP_LOC_CONF_OFFSET, offsetof(ngx_http_relais_loc_conf_t, member), NULL
@@ -114,7 +125,7 @@ static ngx_command_t commands[] = {
     {ngx_string("relais_spool"), ANYWHERE, set_path, SLOT(spool_path)},
     {ngx_string("relais_forms"), ANYWHERE, set_path, SLOT(forms_path)},
     {ngx_string("relais_base_url"), ANYWHERE, set_base_url, SLOT(base_url)},
-    {ngx_string("relais_accept_length"), ANYWHERE, ngx_conf_set_off_slot, SLOT(accept_length)},
+    {ngx_string("relais_accept_length"), ANYWHERE, set_accept_length, SLOT(accept_length)},
     {ngx_string("relais_spool_floor"), ANYWHERE, ngx_conf_set_off_slot, SLOT(floor)},
     {ngx_string("relais_thread_pool"), ANYWHERE, ngx_conf_set_str_slot, SLOT(pool_name)},
     ngx_null_command,
@@ -191,7 +202,7 @@ static char *check_limit(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf, off_t
     }
     conf->limit = conf->accept_length;
     needed = conf->accept_length + MULTIPART_OVERHEAD;
-    if (conf->accept_length > 0 && (body_size == 0 || needed <= body_size))
+    if (body_size == 0 || needed <= body_size)
         return NGX_CONF_OK;
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "relais_accept_length is %O and client_max_body_size is %O, but it "

@@ -253,7 +253,7 @@ static ngx_buf_t *document_buf(ngx_http_request_t *r, const ngx_http_relais_docu
 
     if (buf == NULL)
         return NULL;
-    buf->last_buf = 1;
+    buf->last_buf = r == r->main;
     buf->last_in_chain = 1;
     if (document->length == 0)
         return buf;
@@ -352,28 +352,28 @@ static bool starts_with(ngx_str_t text, ngx_str_t prefix)
 }
 
 /* The path as the phone wrote it, since a form's id may hold an encoded slash; where that
- * does not begin as the location does (encoded letters, a rewrite), the path as nginx
- * understood it, encoded again. */
+ * does not begin as the location does in our own URLs (other encoding, a rewrite), the path
+ * as nginx understood it, encoded again. */
 static ngx_int_t written_path(ngx_http_request_t *r, ngx_str_t prefix, ngx_str_t *path)
 {
-    ngx_str_t written = r->unparsed_uri;
-    size_t length = 0;
+    uintptr_t escaped;
 
-    while (length < written.len && written.data[length] != '?' && written.data[length] != '#')
-        length++;
-    written.len = length;
-    if (r->valid_unparsed_uri && starts_with(written, prefix)) {
-        *path = written;
+    *path = r->unparsed_uri;
+    path->len = 0;
+    while (path->len < r->unparsed_uri.len && path->data[path->len] != '?' &&
+           path->data[path->len] != '#')
+        path->len++;
+    if (r->valid_unparsed_uri && starts_with(*path, prefix))
         return NGX_OK;
-    }
-    path->len = r->uri.len + 2 * ngx_escape_uri(NULL, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
+    escaped = ngx_escape_uri(NULL, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
+    *path = r->uri;
+    if (escaped == 0)
+        return NGX_OK;
+    path->len += 2 * escaped;
     path->data = ngx_pnalloc(r->pool, path->len);
     if (path->data == NULL)
         return NGX_ERROR;
-    if (path->len == r->uri.len)
-        ngx_memcpy(path->data, r->uri.data, r->uri.len);
-    else
-        ngx_escape_uri(path->data, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
+    ngx_escape_uri(path->data, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
     return NGX_OK;
 }
 
@@ -385,7 +385,7 @@ static ngx_int_t rest_of_path(ngx_http_request_t *r, const ngx_http_relais_loc_c
     ngx_str_t path;
     size_t start;
 
-    if (written_path(r, conf->prefix, &path) != NGX_OK)
+    if (written_path(r, conf->path, &path) != NGX_OK)
         return NGX_ERROR;
     start = starts_with(path, conf->path) ? conf->path.len : path.len;
     ngx_str_null(rest);

@@ -192,14 +192,14 @@ class Crowd(FaultTest):
 
         def killer():
             rng = random.Random(3)
-            while not ended.wait(0.4 + 0.3 * rng.random()):
+            while not ended.wait(0.2 + 0.3 * rng.random()):
                 for pid in server.workers()[:1]:
                     os.kill(pid, signal.SIGKILL)
 
         thread = threading.Thread(target=killer)
         thread.start()
         try:
-            self.send_many(server, book, 12, 6)
+            self.send_many(server, book, 12, 3)
         finally:
             ended.set()
             thread.join()
