@@ -240,7 +240,9 @@ class Followups(Delivered):
         self.assertEqual(self.person(card)["victim_id"], stub["victim_id"])
         (identification,) = self.rows("identification", card)
         self.assertEqual(identification["victim_id"], stub["victim_id"])
-        self.assertEqual(len(self.rows("assistance", card)), 1)
+        services = self.rows("assistance", card, "service, needed_on", "needed_on, service")
+        self.assertIn({"service": "sv_shel", "needed_on": "2026-08-17"}, services)
+        self.assertGreater(len(services), 1, "the needs of the identification stand beside it")
 
     def test_services_keep_their_order_and_what_became_of_them(self):
         card = fresh_card()
