@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "store/connection.h"
 #include "store/lists.h"
+#include "store/parents.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct entry {
 struct relais_catalogue {
     relais_store *store;
     relais_lists *lists;
+    relais_parents *parents;
     relais_arena *arena;
     relais_params params;
     struct entry *entries;
@@ -104,7 +106,8 @@ relais_catalogue *relais_catalogue_create(relais_store *store)
     relais_params_init(&catalogue->params);
     catalogue->arena = relais_arena_create(CATALOGUE_MEMORY_MAX);
     catalogue->lists = relais_lists_create(store);
-    if (catalogue->arena == NULL || catalogue->lists == NULL) {
+    catalogue->parents = relais_parents_create(store);
+    if (catalogue->arena == NULL || catalogue->lists == NULL || catalogue->parents == NULL) {
         relais_catalogue_destroy(catalogue);
         return NULL;
     }
@@ -116,6 +119,7 @@ void relais_catalogue_destroy(relais_catalogue *catalogue)
     if (catalogue == NULL)
         return;
     relais_lists_destroy(catalogue->lists);
+    relais_parents_destroy(catalogue->parents);
     relais_arena_destroy(catalogue->arena);
     relais_params_free(&catalogue->params);
     free(catalogue);
@@ -124,6 +128,7 @@ void relais_catalogue_destroy(relais_catalogue *catalogue)
 void relais_catalogue_forget(relais_catalogue *catalogue)
 {
     relais_lists_forget(catalogue->lists);
+    relais_parents_forget(catalogue->parents);
     relais_arena_reset(catalogue->arena);
     catalogue->entries = NULL;
 }
@@ -267,9 +272,18 @@ static int is_member(void *context, const char *table, const char *column,
                                err);
 }
 
+static bool find_ancestor(void *context, const relais_hierarchy *hierarchy, const char *value,
+                          const char *level, const char **out, relais_error *err)
+{
+    relais_catalogue *catalogue = context;
+
+    return relais_parents_find(catalogue->parents, hierarchy, value, level, out, err);
+}
+
 relais_target relais_catalogue_target(relais_catalogue *catalogue)
 {
-    return (relais_target){.context = catalogue, .table = find_table, .member = is_member};
+    return (relais_target){
+        .context = catalogue, .table = find_table, .member = is_member, .ancestor = find_ancestor};
 }
 
 const char *relais_catalogue_cast(const relais_table *table, const relais_column *column)

@@ -342,7 +342,7 @@ bool relais_forwarder_run(const relais_forwarder_options *options, relais_forwar
     relais_params_init(&f->work.params);
     ok = open_spool(f, err) && create_arenas(f, err) &&
          relais_batch_init(&f->batch, options->batch, err) &&
-         relais_mappings_open(options->mappings, &f->work.mappings, err) &&
+         relais_mappings_open(options->mappings, options->secrets, &f->work.mappings, err) &&
          relais_watch_open(&f->watch, f->work.spool, err);
     if (ok) {
         ok = run_loop(f, err);

@@ -5,19 +5,21 @@
 #define RELAIS_STORE_FORWARDER_H
 
 #include "base/error.h"
+#include "transform/secrets.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct relais_forwarder_options {
     const char *conninfo;
-    const char *spool;      /* directory */
-    const char *mappings;   /* directory of *.xml */
-    uint64_t floor;         /* as relais_spool_open */
-    size_t batch;           /* parcels a transaction, 1 .. 5000 */
-    unsigned scan_seconds;  /* full scan even without inotify's word */
-    unsigned sweep_seconds; /* age at which a file in tmp/ is swept at start */
-    bool once;              /* deliver what is there, then return */
+    const char *spool;             /* directory */
+    const char *mappings;          /* directory of *.xml */
+    const relais_secrets *secrets; /* keys and certificate of the mappings, or NULL */
+    uint64_t floor;                /* as relais_spool_open */
+    size_t batch;                  /* parcels a transaction, 1 .. 5000 */
+    unsigned scan_seconds;         /* full scan even without inotify's word */
+    unsigned sweep_seconds;        /* age at which a file in tmp/ is swept at start */
+    bool once;                     /* deliver what is there, then return */
 } relais_forwarder_options;
 
 typedef struct relais_forwarder_counts {

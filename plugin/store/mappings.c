@@ -18,6 +18,7 @@
 
 struct relais_mappings {
     char *directory;
+    const relais_secrets *secrets; /* or NULL */
     relais_binding *first;
 };
 
@@ -178,7 +179,8 @@ static bool scan(relais_mappings *mappings, relais_error *err)
     return true;
 }
 
-bool relais_mappings_open(const char *directory, relais_mappings **out, relais_error *err)
+bool relais_mappings_open(const char *directory, const relais_secrets *secrets,
+                          relais_mappings **out, relais_error *err)
 {
     relais_mappings *mappings = calloc(1, sizeof *mappings);
 
@@ -186,6 +188,7 @@ bool relais_mappings_open(const char *directory, relais_mappings **out, relais_e
         free(mappings);
         return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
     }
+    mappings->secrets = secrets;
     if (!scan(mappings, err)) {
         relais_mappings_close(mappings);
         return false;
@@ -256,10 +259,11 @@ static bool prepare_inserts(const relais_statements *statements, relais_store *s
     return true;
 }
 
-static bool bind(relais_binding *binding, relais_store *store, relais_error *err)
+static bool bind(relais_binding *binding, const relais_secrets *secrets, relais_store *store,
+                 relais_error *err)
 {
     relais_arena_reset(binding->arena);
-    return relais_mapping_bind(binding->mapping, relais_store_target(store), err) &&
+    return relais_mapping_bind(binding->mapping, relais_store_target(store), secrets, err) &&
            relais_statements_make(binding->mapping, binding->arena, &binding->statements, err) &&
            register_mapping(binding->mapping, store, err) &&
            prepare_inserts(&binding->statements, store, err);
@@ -273,7 +277,7 @@ bool relais_mappings_bind(relais_mappings *mappings, relais_store *store, relais
             (one->failures > 0 && relais_clock() < one->again))
             continue;
         one->generation = 0;
-        if (bind(one, store, &why)) {
+        if (bind(one, mappings->secrets, store, &why)) {
             one->generation = store->generation;
         } else if (why.code == RELAIS_ERR_TRANSIENT || why.code == RELAIS_ERR_MEMORY) {
             *err = why;

@@ -31,9 +31,10 @@ typedef struct relais_binding {
     struct relais_binding *next;
 } relais_binding;
 
-/* Reads all *.xml of the directory. Fails when none can be used. */
-RELAIS_MUST_USE bool relais_mappings_open(const char *directory, relais_mappings **out,
-                                          relais_error *err);
+/* Reads all *.xml of the directory. Fails when none can be used. `secrets` (NULL for none)
+ * must outlive it; a mapping that needs more than they hold is stopped. */
+RELAIS_MUST_USE bool relais_mappings_open(const char *directory, const relais_secrets *secrets,
+                                          relais_mappings **out, relais_error *err);
 void relais_mappings_close(relais_mappings *mappings);
 
 /* Looks for changed, new and removed files. No item may be in hand. */

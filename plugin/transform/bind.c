@@ -89,6 +89,17 @@ static bool lists_column(const relais_row_shape *shape, const char *name)
     return false;
 }
 
+/* A sealed value is bytes whatever the answers are. */
+static bool compare_sealed(const struct comparison *comparison, const relais_filled *filled,
+                           const relais_column *column)
+{
+    if (filled->fields == NULL || column->type == RELAIS_TYPE_BYTEA)
+        return true;
+    return report(comparison, filled->line,
+                  "%s is of type %s, and what is sealed is bytes: make the column bytea",
+                  filled->place, column->sql_type);
+}
+
 static bool compare_columns(const struct comparison *comparison, const relais_item *item,
                             const relais_table *table)
 {
@@ -102,6 +113,8 @@ static bool compare_columns(const struct comparison *comparison, const relais_it
             if (!report(comparison, filled->line,
                         "the database computes %s itself: take the column out", filled->place))
                 return false;
+        } else if (!compare_sealed(comparison, filled, column)) {
+            return false;
         }
         if (!is_identifier(comparison, filled->name, filled->line))
             return false;
@@ -174,17 +187,36 @@ static bool compare_items(const struct comparison *comparison, const relais_mapp
 
 static bool compare_list(const struct comparison *comparison, const relais_list *list)
 {
+    const char *const names[] = {list->column, list->where, list->parent, list->level};
     const relais_table *table;
 
     if (!find_table(comparison, list->table, list->line, &table))
         return false;
-    if (table == NULL)
-        return true;
-    if (relais_table_column(table, list->column) == NULL &&
-        !report_no_column(comparison, table, list->column, list->line))
-        return false;
-    return list->where == NULL || relais_table_column(table, list->where) != NULL ||
-           report_no_column(comparison, table, list->where, list->line);
+    for (size_t i = 0; table != NULL && i < sizeof names / sizeof *names; i++)
+        if (names[i] != NULL && relais_table_column(table, names[i]) == NULL &&
+            !report_no_column(comparison, table, names[i], list->line))
+            return false;
+    return true;
+}
+
+/* A level that no row has would generalise every place to nothing. */
+static bool compare_climb(const struct comparison *comparison, const relais_climb *climb)
+{
+    const relais_target *target = comparison->target;
+    const relais_list *list = climb->list;
+    relais_error *err = comparison->err;
+    const relais_table *table = target->table(target->context, list->table, err);
+    int found;
+
+    if (table == NULL || relais_table_column(table, list->level) == NULL)
+        return err == NULL || err->code == RELAIS_ERR_NONE; /* reported with the list */
+    found =
+        target->member(target->context, list->table, list->level, NULL, NULL, climb->level, err);
+    if (found != 0)
+        return found > 0;
+    return report(comparison, climb->line,
+                  "no row of %s has the %s \"%s\": correct it, or load the reference data first",
+                  list->table, list->level, climb->level);
 }
 
 bool relais_bind_compare(const relais_mapping *mapping, const relais_target *target,
@@ -194,6 +226,9 @@ bool relais_bind_compare(const relais_mapping *mapping, const relais_target *tar
 
     for (const relais_list *list = mapping->lists; list != NULL; list = list->next)
         if (!compare_list(&comparison, list))
+            return false;
+    for (const relais_climb *climb = mapping->climbs; climb != NULL; climb = climb->next)
+        if (!compare_climb(&comparison, climb))
             return false;
     return compare_items(&comparison, mapping, mapping->items);
 }
@@ -230,12 +265,15 @@ static bool attach(relais_row_shape *shape, const relais_target *target, relais_
     return true;
 }
 
-bool relais_mapping_bind(relais_mapping *mapping, const relais_target *target, relais_error *err)
+bool relais_mapping_bind(relais_mapping *mapping, const relais_target *target,
+                         const relais_secrets *secrets, relais_error *err)
 {
     struct first first = {.mapping = mapping, .err = err};
 
     mapping->is_bound = false;
-    if (!relais_bind_compare(mapping, target, stop_at_first, &first, err))
+    mapping->secrets = secrets;
+    if (!relais_bind_compare(mapping, target, stop_at_first, &first, err) ||
+        !relais_mapping_suffices(mapping, secrets, err))
         return false;
     for (size_t i = 0; i < mapping->shape_count; i++)
         if (!attach(&mapping->shapes[i], target, err))

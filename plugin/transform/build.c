@@ -5,6 +5,7 @@
 #include "transform/build.h"
 
 #include "transform/expression.h"
+#include "transform/list.h"
 
 #include <string.h>
 
@@ -15,15 +16,6 @@ enum {
 
 /* <list> */
 
-relais_list *relais_build_find_list(const relais_mapping *mapping, const char *name)
-{
-    relais_list *list = mapping->lists;
-
-    while (list != NULL && strcmp(list->name, name) != 0)
-        list = list->next;
-    return list;
-}
-
 static bool build_list(struct relais_builder *builder, const xmlNode *element)
 {
     relais_list **end = &builder->mapping->lists;
@@ -31,13 +23,14 @@ static bool build_list(struct relais_builder *builder, const xmlNode *element)
 
     if (list == NULL ||
         !READ_ATTRIBUTES(builder, element, {"name", &list->name}, {"table", &list->table},
-                         {"column", &list->column}, {"where", &list->where}, {"is", &list->is}))
+                         {"column", &list->column}, {"where", &list->where}, {"is", &list->is},
+                         {"parent", &list->parent}, {"level", &list->level}))
         return false;
     list->line = xmlGetLineNo(element);
-    if (relais_build_find_list(builder->mapping, list->name) != NULL)
+    if (relais_list_find(builder->mapping, list->name) != NULL)
         return relais_build_fail(builder, list->line,
                                  "the list \"%s\" is defined on line %ld already", list->name,
-                                 relais_build_find_list(builder->mapping, list->name)->line);
+                                 relais_list_find(builder->mapping, list->name)->line);
     while (*end != NULL)
         end = &(*end)->next;
     *end = list;

@@ -57,8 +57,6 @@ RELAIS_MUST_USE relais_scope *relais_build_scope(struct relais_builder *builder,
 RELAIS_MUST_USE bool relais_build_lets(struct relais_builder *builder, xmlNodePtr parent,
                                        relais_scope *scope);
 
-relais_list *relais_build_find_list(const relais_mapping *mapping, const char *name);
-
 RELAIS_MUST_USE bool relais_build_row(struct relais_builder *builder, xmlNodePtr element,
                                       relais_scope *outer, relais_item *row);
 RELAIS_MUST_USE bool relais_build_items(struct relais_builder *builder, xmlNodePtr parent,

@@ -4,7 +4,7 @@
 #include "transform/build.h"
 
 #include "transform/expression.h"
-#include "transform/nearest.h"
+#include "transform/list.h"
 
 #include <string.h>
 
@@ -12,26 +12,12 @@
 
 static bool use_list(struct relais_builder *builder, relais_filled *filled, const char *name)
 {
-    relais_nearest nearest;
-
     if (name == NULL)
         return true;
-    filled->list = relais_build_find_list(builder->mapping, name);
-    if (filled->list != NULL) {
-        filled->list->is_used = true;
-        return true;
-    }
-    relais_nearest_init(&nearest, name);
-    for (const relais_list *list = builder->mapping->lists; list != NULL; list = list->next)
-        relais_nearest_consider(&nearest, list->name);
-    if (nearest.best != NULL)
-        return relais_build_fail(builder, filled->line,
-                                 "there is no list \"%s\": did you mean \"%s\"?", name,
-                                 nearest.best);
-    return relais_build_fail(builder, filled->line,
-                             "there is no list \"%s\": define it with <list name=\"%s\" "
-                             "...> below <mapping>",
-                             name, name);
+    filled->list = relais_list_use(builder->mapping, name, builder->err);
+    if (filled->list == NULL)
+        relais_error_at(builder->err, builder->mapping->file, filled->line);
+    return filled->list != NULL;
 }
 
 static bool add_source(struct relais_builder *builder, relais_filled *filled,
@@ -47,6 +33,63 @@ static bool add_source(struct relais_builder *builder, relais_filled *filled,
         end = &(*end)->next;
     *end = source;
     return source->select != NULL;
+}
+
+static size_t count_children(const xmlNode *element, const char *name)
+{
+    size_t count = 0;
+
+    for (const xmlNode *child = element->children; child != NULL; child = child->next)
+        count += relais_build_is(child, name);
+    return count;
+}
+
+static bool build_field(struct relais_builder *builder, xmlNodePtr element, relais_filled *sealed,
+                        relais_scope *scope)
+{
+    relais_filled *field = &sealed->fields[sealed->field_count];
+
+    if (!READ_ATTRIBUTES(builder, element, {"name", &field->name}))
+        return false;
+    field->line = xmlGetLineNo(element);
+    field->place = sealed->place;
+    for (size_t i = 0; i < sealed->field_count; i++)
+        if (strcmp(sealed->fields[i].name, field->name) == 0)
+            return relais_build_fail(builder, field->line,
+                                     "the field %s stands on line %ld already", field->name,
+                                     sealed->fields[i].line);
+    sealed->field_count++;
+    return add_source(builder, field, element, scope);
+}
+
+static bool build_seal(struct relais_builder *builder, xmlNodePtr seal, relais_filled *sealed,
+                       relais_scope *scope)
+{
+    relais_mapping *mapping = builder->mapping;
+
+    if (mapping->seal_line == 0)
+        mapping->seal_line = xmlGetLineNo(seal);
+    sealed->fields =
+        relais_build_take(builder, count_children(seal, "field") * sizeof *sealed->fields);
+    if (sealed->fields == NULL)
+        return false;
+    for (xmlNodePtr child = seal->children; child != NULL; child = child->next)
+        if (relais_build_is(child, "field") && !build_field(builder, child, sealed, scope))
+            return false;
+    return true;
+}
+
+/* Where the value of a column without select="..." comes from. */
+static bool build_content(struct relais_builder *builder, xmlNodePtr element, relais_filled *filled,
+                          relais_scope *scope)
+{
+    for (xmlNodePtr child = element->children; child != NULL; child = child->next) {
+        if (relais_build_is(child, "from") && !add_source(builder, filled, child, scope))
+            return false;
+        if (relais_build_is(child, "seal") && !build_seal(builder, child, filled, scope))
+            return false;
+    }
+    return true;
 }
 
 static bool build_column(struct relais_builder *builder, xmlNodePtr element, relais_item *row,
@@ -72,25 +115,13 @@ static bool build_column(struct relais_builder *builder, xmlNodePtr element, rel
         return false;
     if (xmlHasProp(element, (const xmlChar *)"select") != NULL)
         return add_source(builder, filled, element, row->scope);
-    for (xmlNodePtr child = element->children; child != NULL; child = child->next)
-        if (relais_build_is(child, "from") && !add_source(builder, filled, child, row->scope))
-            return false;
-    return true;
-}
-
-static size_t count_columns(const xmlNode *row)
-{
-    size_t count = 0;
-
-    for (const xmlNode *child = row->children; child != NULL; child = child->next)
-        count += relais_build_is(child, "column");
-    return count;
+    return build_content(builder, element, filled, row->scope);
 }
 
 static bool build_columns(struct relais_builder *builder, xmlNodePtr element, relais_item *row,
                           relais_row_shape *shape)
 {
-    size_t count = count_columns(element);
+    size_t count = count_children(element, "column");
     const char **names;
 
     if (count == 0)
@@ -128,6 +159,11 @@ static bool find_column(struct relais_builder *builder, const relais_item *row,
  * scope outside the row, or in the row's own when there is one row. */
 static bool anchor_to(struct relais_builder *builder, relais_item *row, const relais_filled *filled)
 {
+    if (filled->fields != NULL)
+        return relais_build_fail(builder, filled->line,
+                                 "%s is sealed, which gives other bytes each time: it cannot tie "
+                                 "the rows to their parent",
+                                 filled->name);
     for (const relais_source *source = filled->sources; source != NULL; source = source->next) {
         const relais_expression *select = source->select;
         if (row->scope->iterates && select->depends == row->scope)

@@ -343,6 +343,23 @@ static void check_source(struct check *check, const struct filling *filling)
                 check_answer(check, filling, results->items[i], &check->known[j]);
 }
 
+static void check_sources(struct check *check, struct filling *filling)
+{
+    for (const relais_source *s = filling->filled->sources; s != NULL; s = s->next) {
+        filling->source = s->select;
+        check_source(check, filling);
+    }
+}
+
+/* The fields of a <seal> take any one answer each. */
+static void check_fields(struct check *check, const relais_filled *sealed)
+{
+    for (size_t i = 0; i < sealed->field_count; i++) {
+        struct filling filling = {.filled = &sealed->fields[i]};
+        check_sources(check, &filling);
+    }
+}
+
 static void check_columns(struct check *check, const relais_item *row)
 {
     const char *name = check->mapping->shapes[row->shape].table_name;
@@ -354,10 +371,8 @@ static void check_columns(struct check *check, const relais_item *row)
         struct filling filling = {.filled = &row->columns[i]};
         if (table != NULL)
             filling.column = relais_table_column(table, row->columns[i].name);
-        for (const relais_source *s = row->columns[i].sources; s != NULL; s = s->next) {
-            filling.source = s->select;
-            check_source(check, &filling);
-        }
+        check_sources(check, &filling);
+        check_fields(check, &row->columns[i]);
     }
 }
 

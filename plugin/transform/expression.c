@@ -9,6 +9,7 @@
 #include "transform/expression.h"
 
 #include "transform/function.h"
+#include "transform/list.h"
 #include "transform/nearest.h"
 
 #include <libxml/parser.h>
@@ -41,6 +42,9 @@ enum { FACT_COUNT = sizeof facts / sizeof *facts };
 
 static const char token_name[] = "token";
 
+/* Variables of the forwarder's secrets: not secret themselves. */
+static const char key_version_name[] = "key_version", seal_key_name[] = "seal_key";
+
 static const char *const *fact_of(const relais_facts *values, const char *name)
 {
     for (size_t i = 0; i < FACT_COUNT; i++)
@@ -49,11 +53,16 @@ static const char *const *fact_of(const relais_facts *values, const char *name)
     return NULL;
 }
 
+static bool is_of_secrets(const char *name)
+{
+    return strcmp(name, key_version_name) == 0 || strcmp(name, seal_key_name) == 0;
+}
+
 bool relais_variable_is_given(const char *name)
 {
     static const relais_facts none;
 
-    return fact_of(&none, name) != NULL || strcmp(name, token_name) == 0;
+    return fact_of(&none, name) != NULL || strcmp(name, token_name) == 0 || is_of_secrets(name);
 }
 
 relais_let *relais_let_find(const relais_scope *scope, const char *name)
@@ -71,6 +80,7 @@ struct naming {
     relais_mapping *mapping;
     relais_expression *expression;
     const relais_path *origin; /* of the first <let> it reads */
+    const relais_list *list;   /* of the generalise() that is being read */
 };
 
 static bool fail_variable(const struct naming *naming, const char *name, relais_error *err)
@@ -80,6 +90,8 @@ static bool fail_variable(const struct naming *naming, const char *name, relais_
     relais_nearest_init(&nearest, name);
     for (size_t i = 0; i < FACT_COUNT; i++)
         relais_nearest_consider(&nearest, facts[i].name);
+    relais_nearest_consider(&nearest, key_version_name);
+    relais_nearest_consider(&nearest, seal_key_name);
     for (relais_scope *scope = naming->expression->scope; scope != NULL; scope = scope->parent)
         for (relais_let *let = scope->lets; let != NULL; let = let->next)
             relais_nearest_consider(&nearest, let->name);
@@ -112,6 +124,20 @@ static bool name_token(struct naming *naming, relais_error *err)
     return true;
 }
 
+static void need(long *line, const relais_expression *expression)
+{
+    if (*line == 0)
+        *line = expression->line;
+}
+
+static bool name_secret(struct naming *naming, const char *name)
+{
+    need(strcmp(name, seal_key_name) == 0 ? &naming->mapping->seal_line
+                                          : &naming->mapping->keys_line,
+         naming->expression);
+    return true;
+}
+
 static bool name_variable(void *data, const char *name, const relais_paths **results,
                           relais_error *err)
 {
@@ -121,6 +147,8 @@ static bool name_variable(void *data, const char *name, const relais_paths **res
 
     if (let == NULL && strcmp(name, token_name) == 0)
         return name_token(naming, err);
+    if (let == NULL && is_of_secrets(name))
+        return name_secret(naming, name);
     if (let == NULL)
         return fact_of(&none, name) != NULL || fail_variable(naming, name, err);
     let->is_used = true;
@@ -133,11 +161,42 @@ static bool name_variable(void *data, const char *name, const relais_paths **res
     return true;
 }
 
-static bool name_pattern(void *data, const char *pattern, relais_error *err)
+/* generalise(): its list, which must be a hierarchy. */
+static bool name_hierarchy(struct naming *naming, const char *name, relais_error *err)
+{
+    naming->list = relais_list_use(naming->mapping, name, err);
+    if (naming->list == NULL)
+        return false;
+    return naming->list->parent != NULL ||
+           relais_error_set(err, RELAIS_ERR_CONFIG,
+                            "generalise() climbs from place to place, and the list \"%s\" does "
+                            "not say how: give it parent=\"...\" and level=\"...\"",
+                            name);
+}
+
+static bool name_level(struct naming *naming, const char *level, relais_error *err)
+{
+    relais_arena *arena = naming->mapping->arena;
+    relais_climb *climb = relais_arena_alloc(arena, sizeof *climb);
+
+    if (climb == NULL)
+        return relais_arena_error(arena, err);
+    *climb = (relais_climb){.next = naming->mapping->climbs,
+                            .list = naming->list,
+                            .level = level,
+                            .line = naming->expression->line};
+    naming->mapping->climbs = climb;
+    return true;
+}
+
+static bool name_quoted(void *data, const char *function, int index, const char *text,
+                        relais_error *err)
 {
     struct naming *naming = data;
 
-    return relais_pattern_add(&naming->mapping->patterns, pattern, naming->mapping->arena, err);
+    if (strcmp(function, "generalise") != 0)
+        return relais_pattern_add(&naming->mapping->patterns, text, naming->mapping->arena, err);
+    return index == 1 ? name_hierarchy(naming, text, err) : name_level(naming, text, err);
 }
 
 static void release_compiled(void *data)
@@ -189,7 +248,7 @@ relais_expression *relais_expression_create(relais_mapping *mapping, relais_scop
     relais_place place = {.context = scope->context,
                           .data = &naming,
                           .variable = name_variable,
-                          .pattern = name_pattern};
+                          .quoted = name_quoted};
 
     if (expression == NULL) {
         relais_arena_error(mapping->arena, err);
@@ -204,6 +263,8 @@ relais_expression *relais_expression_create(relais_mapping *mapping, relais_scop
         relais_error_at(err, mapping->file, line);
         return NULL;
     }
+    if (expression->reading.uses_keys)
+        need(&mapping->keys_line, expression);
     if (expression->reading.is_relative || expression->reading.uses_position)
         depend_on_context(expression);
     expression->origin = first_path(expression);
@@ -271,13 +332,17 @@ void relais_scopes_leave(relais_mapping *mapping)
         scope->token_node = NULL;
     }
     mapping->facts = NULL;
+    mapping->target = NULL;
     mapping->xpath->doc = NULL;
     mapping->xpath->node = NULL;
 }
 
-void relais_expression_start(relais_mapping *mapping, xmlDocPtr doc, const relais_facts *values)
+void relais_expression_start(relais_mapping *mapping, xmlDocPtr doc, const relais_facts *values,
+                             const relais_target *target)
 {
     mapping->facts = values;
+    mapping->target = target;
+    relais_error_clear(&mapping->failure);
     mapping->xpath->doc = doc;
     mapping->xpath->opCount = 0;
     mapping->xpath->depth = 0;
@@ -313,6 +378,17 @@ static const char *present_token(const relais_scope *scope)
     return scope == NULL ? NULL : scope->token;
 }
 
+static const char *present_secret(const relais_mapping *mapping, const char *name)
+{
+    const relais_secrets *secrets = mapping->secrets;
+
+    if (secrets == NULL)
+        return NULL;
+    if (strcmp(name, key_version_name) == 0)
+        return secrets->key_version;
+    return secrets->seal == NULL ? NULL : relais_seal_key_id(secrets->seal);
+}
+
 static xmlXPathObjectPtr look_up(void *data, const xmlChar *name, const xmlChar *uri)
 {
     relais_mapping *mapping = data;
@@ -326,13 +402,22 @@ static xmlXPathObjectPtr look_up(void *data, const xmlChar *name, const xmlChar 
         return let->value == NULL ? NULL : xmlXPathObjectCopy(let->value);
     }
     fact = fact_of(mapping->facts, (const char *)name);
-    text = fact != NULL ? *fact : present_token(mapping->running);
+    if (fact != NULL)
+        text = *fact;
+    else if (is_of_secrets((const char *)name))
+        text = present_secret(mapping, (const char *)name);
+    else
+        text = present_token(mapping->running);
     return xmlXPathNewString((const xmlChar *)(text == NULL ? "" : text));
 }
 
 bool relais_expression_fail(const relais_mapping *mapping, const relais_expression *expression,
                             relais_error *err)
 {
+    if (mapping->failure.code != RELAIS_ERR_NONE) {
+        *err = mapping->failure;
+        return false;
+    }
     if (mapping->xpath->lastError.code == XML_ERR_NO_MEMORY ||
         mapping->xpath->lastError.code == XML_XPATH_MEMORY_ERROR)
         relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left for XPath");
@@ -409,7 +494,7 @@ bool relais_expression_try_all(relais_mapping *mapping, relais_error *err)
         xmlDocSetRootElement(doc, root);
         for (relais_scope *scope = mapping->scopes; scope != NULL; scope = scope->next)
             relais_scope_enter(scope, root, 1, 1, "x");
-        relais_expression_start(mapping, doc, &none);
+        relais_expression_start(mapping, doc, &none, NULL);
         for (relais_expression *e = mapping->expressions; ok && e != NULL; e = e->next)
             ok = try_one(mapping, e, err);
         relais_scopes_leave(mapping);

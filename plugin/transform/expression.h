@@ -31,8 +31,10 @@ void relais_scope_enter(relais_scope *scope, xmlNodePtr node, int position, int 
 /* Forgets everything about a run: nodes, values, facts. */
 void relais_scopes_leave(relais_mapping *mapping);
 
-/* Makes the context ready for a document, with a new budget of operations. */
-void relais_expression_start(relais_mapping *mapping, xmlDocPtr doc, const relais_facts *facts);
+/* Makes the context ready for a document, with a new budget of operations. `target` may be
+ * NULL: then nothing is generalised. */
+void relais_expression_start(relais_mapping *mapping, xmlDocPtr doc, const relais_facts *facts,
+                             const relais_target *target);
 
 /* Evaluates in the given scope (the expression's own, or an outer one). NULL when it failed:
  * relais_expression_fail then says why. */

@@ -172,21 +172,37 @@ static bool fill_none(struct filling *filling, const char **value)
     return true;
 }
 
+static bool fill_answer(struct filling *filling, const char **value, const char **path)
+{
+    const char *fallback = filling->filled->fallback;
+
+    if (!find_answer(filling) || !find_path(filling))
+        return false;
+    *path = filling->path;
+    if (filling->answer.is_several)
+        return refuse(filling, (relais_rule){.kind = RELAIS_RULE_SINGLE});
+    if (filling->answer.text == NULL && fallback != NULL) {
+        filling->answer.text = fallback;
+        filling->answer.length = strlen(fallback);
+    }
+    if (filling->answer.text == NULL)
+        return fill_none(filling, value);
+    return check_list(filling) && cast(filling, value);
+}
+
+static bool fill_sealed(struct filling *filling, const char **value, const char **path)
+{
+    if (!relais_run_seal(filling->run, filling->filled, filling->scope, value, &filling->path))
+        return false;
+    *path = filling->path;
+    return *value != NULL || fill_none(filling, value);
+}
+
 bool relais_run_fill(relais_run *run, const relais_filled *filled, const relais_column *column,
                      relais_scope *scope, const char **value, const char **path)
 {
     struct filling filling = {.run = run, .filled = filled, .column = column, .scope = scope};
 
-    if (!find_answer(&filling) || !find_path(&filling))
-        return false;
-    *path = filling.path;
-    if (filling.answer.is_several)
-        return refuse(&filling, (relais_rule){.kind = RELAIS_RULE_SINGLE});
-    if (filling.answer.text == NULL && filled->fallback != NULL) {
-        filling.answer.text = filled->fallback;
-        filling.answer.length = strlen(filled->fallback);
-    }
-    if (filling.answer.text == NULL)
-        return fill_none(&filling, value);
-    return check_list(&filling) && cast(&filling, value);
+    return filled->fields == NULL ? fill_answer(&filling, value, path)
+                                  : fill_sealed(&filling, value, path);
 }

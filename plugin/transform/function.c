@@ -24,7 +24,7 @@ static bool is_blank(const xmlChar *text)
 }
 
 /* The last argument as trimmed text that xmlFree releases; NULL without memory. */
-static char *pop_trimmed(xmlXPathParserContextPtr call)
+char *relais_function_pop(xmlXPathParserContextPtr call)
 {
     xmlChar *text = xmlXPathPopString(call);
     const char *start = (const char *)text;
@@ -39,12 +39,12 @@ static char *pop_trimmed(xmlXPathParserContextPtr call)
     return (char *)text;
 }
 
-static void return_text(xmlXPathParserContextPtr call, const char *text)
+void relais_function_return(xmlXPathParserContextPtr call, const char *text)
 {
     valuePush(call, xmlXPathNewString((const xmlChar *)text));
 }
 
-static bool has_arguments(xmlXPathParserContextPtr call, int count, int fewest)
+bool relais_function_has(xmlXPathParserContextPtr call, int count, int fewest)
 {
     if (count >= fewest && count <= RELAIS_ARGUMENTS_MAX && call->valueNr >= count)
         return true;
@@ -60,10 +60,10 @@ static void call_uuid5(xmlXPathParserContextPtr call, int count)
     char id[RELAIS_UUID_TEXT_SIZE] = "";
     bool is_complete = true;
 
-    if (!has_arguments(call, count, 1))
+    if (!relais_function_has(call, count, 1))
         return;
     for (int i = count - 1; i >= 0; i--) {
-        parts[i] = pop_trimmed(call);
+        parts[i] = relais_function_pop(call);
         if (parts[i] == NULL || parts[i][0] == '\0')
             is_complete = false;
     }
@@ -71,7 +71,7 @@ static void call_uuid5(xmlXPathParserContextPtr call, int count)
         relais_uuid5((const char *const *)parts, (size_t)count, id);
     for (int i = 0; i < count; i++)
         xmlFree(parts[i]);
-    return_text(call, id);
+    relais_function_return(call, id);
 }
 
 static bool has_answer(xmlXPathObjectPtr object)
@@ -89,7 +89,7 @@ static void call_coalesce(xmlXPathParserContextPtr call, int count)
 {
     xmlXPathObjectPtr chosen = NULL;
 
-    if (!has_arguments(call, count, 1))
+    if (!relais_function_has(call, count, 1))
         return;
     for (int i = 0; i < count; i++) {
         xmlXPathObjectPtr object = valuePop(call);
@@ -109,7 +109,7 @@ static void call_if(xmlXPathParserContextPtr call, int count)
     xmlXPathObjectPtr yes, no;
     bool holds;
 
-    if (!has_arguments(call, count, 3))
+    if (!relais_function_has(call, count, 3))
         return;
     no = valuePop(call);
     yes = valuePop(call);
@@ -134,10 +134,10 @@ static void call_selected(xmlXPathParserContextPtr call, int count)
 {
     char *list, *code;
 
-    if (!has_arguments(call, count, 2))
+    if (!relais_function_has(call, count, 2))
         return;
-    code = pop_trimmed(call);
-    list = pop_trimmed(call);
+    code = relais_function_pop(call);
+    list = relais_function_pop(call);
     valuePush(call, xmlXPathNewBoolean(list != NULL && code != NULL && has_token(list, code)));
     xmlFree(list);
     xmlFree(code);
@@ -150,18 +150,18 @@ static void call_month(xmlXPathParserContextPtr call, int count)
     relais_moment moment;
     char *text;
 
-    if (!has_arguments(call, count, 1))
+    if (!relais_function_has(call, count, 1))
         return;
-    text = pop_trimmed(call);
+    text = relais_function_pop(call);
     if (text == NULL) {
-        return_text(call, "");
+        relais_function_return(call, "");
         return;
     }
     if (relais_moment_read(text, strlen(text), &moment)) {
         memcpy(text + 8, "01", 2);
         text[10] = '\0';
     }
-    return_text(call, text);
+    relais_function_return(call, text);
     xmlFree(text);
 }
 
@@ -173,10 +173,10 @@ static void call_regex(xmlXPathParserContextPtr call, int count)
     xmlChar *source;
     char *text;
 
-    if (!has_arguments(call, count, 2))
+    if (!relais_function_has(call, count, 2))
         return;
     source = xmlXPathPopString(call);
-    text = pop_trimmed(call);
+    text = relais_function_pop(call);
     if (source != NULL)
         pattern = relais_pattern_find(mapping->patterns, (const char *)source);
     valuePush(call, xmlXPathNewBoolean(pattern != NULL && text != NULL &&
@@ -186,36 +186,41 @@ static void call_regex(xmlXPathParserContextPtr call, int count)
 }
 
 static const relais_function functions[] = {
-    {"boolean", 1, 1, -1, NULL},
-    {"ceiling", 1, 1, -1, NULL},
-    {"coalesce", 1, RELAIS_ARGUMENTS_MAX, 0, call_coalesce},
-    {"concat", 2, RELAIS_ARGUMENTS_MAX, -1, NULL},
-    {"contains", 2, 2, -1, NULL},
-    {"count", 1, 1, -1, NULL},
-    {"false", 0, 0, -1, NULL},
-    {"floor", 1, 1, -1, NULL},
-    {"if", 3, 3, 1, call_if},
-    {"last", 0, 0, -1, NULL},
-    {"local-name", 0, 1, -1, NULL},
-    {"month", 1, 1, -1, call_month},
-    {"name", 0, 1, -1, NULL},
-    {"normalize-space", 0, 1, -1, NULL},
-    {"not", 1, 1, -1, NULL},
-    {"number", 0, 1, -1, NULL},
-    {"position", 0, 0, -1, NULL},
-    {"regex", 2, 2, -1, call_regex},
-    {"round", 1, 1, -1, NULL},
-    {"selected", 2, 2, -1, call_selected},
-    {"starts-with", 2, 2, -1, NULL},
-    {"string", 0, 1, -1, NULL},
-    {"string-length", 0, 1, -1, NULL},
-    {"substring", 2, 3, -1, NULL},
-    {"substring-after", 2, 2, -1, NULL},
-    {"substring-before", 2, 2, -1, NULL},
-    {"sum", 1, 1, -1, NULL},
-    {"translate", 3, 3, -1, NULL},
-    {"true", 0, 0, -1, NULL},
-    {"uuid5", 1, RELAIS_ARGUMENTS_MAX, -1, call_uuid5},
+    {"boolean", 1, 1, -1, NULL, 0, false},
+    {"ceiling", 1, 1, -1, NULL, 0, false},
+    {"coalesce", 1, RELAIS_ARGUMENTS_MAX, 0, call_coalesce, 0, false},
+    {"code", 1, 1, -1, relais_call_code, 0, false},
+    {"concat", 2, RELAIS_ARGUMENTS_MAX, -1, NULL, 0, false},
+    {"contains", 2, 2, -1, NULL, 0, false},
+    {"count", 1, 1, -1, NULL, 0, false},
+    {"false", 0, 0, -1, NULL, 0, false},
+    {"floor", 1, 1, -1, NULL, 0, false},
+    {"fold", 1, 1, -1, relais_call_fold, 0, false},
+    {"generalise", 3, 3, -1, relais_call_generalise, 1 << 1 | 1 << 2, false},
+    {"hmac", 2, RELAIS_ARGUMENTS_MAX, -1, relais_call_hmac, 0, true},
+    {"if", 3, 3, 1, call_if, 0, false},
+    {"last", 0, 0, -1, NULL, 0, false},
+    {"local-name", 0, 1, -1, NULL, 0, false},
+    {"month", 1, 1, -1, call_month, 0, false},
+    {"name", 0, 1, -1, NULL, 0, false},
+    {"normalize-space", 0, 1, -1, NULL, 0, false},
+    {"not", 1, 1, -1, NULL, 0, false},
+    {"number", 0, 1, -1, NULL, 0, false},
+    {"phone", 3, 3, -1, relais_call_phone, 0, false},
+    {"position", 0, 0, -1, NULL, 0, false},
+    {"regex", 2, 2, -1, call_regex, 1 << 1, false},
+    {"round", 1, 1, -1, NULL, 0, false},
+    {"selected", 2, 2, -1, call_selected, 0, false},
+    {"starts-with", 2, 2, -1, NULL, 0, false},
+    {"string", 0, 1, -1, NULL, 0, false},
+    {"string-length", 0, 1, -1, NULL, 0, false},
+    {"substring", 2, 3, -1, NULL, 0, false},
+    {"substring-after", 2, 2, -1, NULL, 0, false},
+    {"substring-before", 2, 2, -1, NULL, 0, false},
+    {"sum", 1, 1, -1, NULL, 0, false},
+    {"translate", 3, 3, -1, NULL, 0, false},
+    {"true", 0, 0, -1, NULL, 0, false},
+    {"uuid5", 1, RELAIS_ARGUMENTS_MAX, -1, call_uuid5, 0, false},
 };
 
 enum { FUNCTION_COUNT = sizeof functions / sizeof *functions };

@@ -94,3 +94,26 @@ bool relais_mapping_knows_version(const relais_mapping *mapping, const char *ver
             return true;
     return mapping->version_count == 0;
 }
+
+static bool lack(const relais_mapping *mapping, long line, const char *text, relais_error *err)
+{
+    relais_error_set(err, RELAIS_ERR_CONFIG, "%s", text);
+    relais_error_at(err, mapping->file, line);
+    return false;
+}
+
+bool relais_mapping_suffices(const relais_mapping *mapping, const relais_secrets *secrets,
+                             relais_error *err)
+{
+    if (mapping->keys_line > 0 && (secrets == NULL || secrets->keys == NULL))
+        return lack(mapping, mapping->keys_line,
+                    relais_translate("this makes keys, and no secret is configured for them: set "
+                                     "[keys] secret to a file made by `openssl rand -hex 32`"),
+                    err);
+    if (mapping->seal_line > 0 && (secrets == NULL || secrets->seal == NULL))
+        return lack(mapping, mapping->seal_line,
+                    relais_translate("this seals answers, and no certificate is configured to seal "
+                                     "them to: set [seal] certificate to its file"),
+                    err);
+    return true;
+}

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/digest.h"
+#include "transform/secrets.h"
 #include "transform/target.h"
 #include "xform/submission.h"
 
@@ -106,12 +107,20 @@ const relais_row_shape *relais_mapping_shapes(const relais_mapping *mapping, siz
 /* True when the mapping lists this form version, or lists none (accepts every version). */
 bool relais_mapping_knows_version(const relais_mapping *mapping, const char *version);
 
-/* Finds tables and columns. Names file, line, table and column of the first that is missing
- * or cannot take what it is given. May be called again after the database has changed. */
-RELAIS_MUST_USE bool relais_mapping_bind(relais_mapping *mapping, const relais_target *target,
-                                         relais_error *err);
+/* True when the secrets hold all that the mapping uses. RELAIS_ERR_CONFIG names the line that
+ * uses what is missing, and the setting to make. NULL stands for no secrets. */
+RELAIS_MUST_USE bool relais_mapping_suffices(const relais_mapping *mapping,
+                                             const relais_secrets *secrets, relais_error *err);
 
-/* Evaluates. Needs a bound mapping. False with RELAIS_ERR_DATA and `misfit` filled when an
+/* Finds tables and columns. Names file, line, table and column of the first that is missing
+ * or cannot take what it is given; or, as relais_mapping_suffices, the secret that is missing.
+ * `secrets` may be NULL, and must outlive the runs. May be called again after the database has
+ * changed. */
+RELAIS_MUST_USE bool relais_mapping_bind(relais_mapping *mapping, const relais_target *target,
+                                         const relais_secrets *secrets, relais_error *err);
+
+/* Evaluates. Needs a bound mapping. The same submission gives the same rows, but for sealed
+ * values, whose bytes differ each time. False with RELAIS_ERR_DATA and `misfit` filled when an
  * answer does not fit; other codes are the machine's. Thread: one run at a time a mapping. */
 RELAIS_MUST_USE bool relais_mapping_run(relais_mapping *mapping,
                                         const relais_submission *submission,

@@ -64,21 +64,32 @@ struct relais_scope {
 typedef struct relais_list {
     struct relais_list *next;
     const char *name, *table, *column, *where, *is;
+    const char *parent, *level; /* columns of a hierarchy, or NULL */
     long line;
     bool is_used;
 } relais_list;
+
+/* A generalise() of the mapping: the level that it climbs to must be there. */
+typedef struct relais_climb {
+    struct relais_climb *next;
+    const relais_list *list;
+    const char *level;
+    long line;
+} relais_climb;
 
 typedef struct relais_source {
     struct relais_source *next;
     relais_expression *select;
 } relais_source;
 
-typedef struct relais_filled { /* a <column> */
+typedef struct relais_filled { /* a <column>, or a <field> of a <seal> */
     const char *name;
-    relais_source *sources; /* in order: the first that has an answer */
-    const char *fallback;   /* default="..." or NULL */
-    relais_list *list;      /* or NULL */
-    const char *place;      /* "tip.exploitation.form" */
+    relais_source *sources;       /* in order: the first that has an answer */
+    const char *fallback;         /* default="..." or NULL */
+    relais_list *list;            /* or NULL */
+    const char *place;            /* "tip.exploitation.form" */
+    struct relais_filled *fields; /* of a <seal>, instead of sources; NULL when it is none */
+    size_t field_count;
     long line;
 } relais_filled;
 
@@ -124,6 +135,8 @@ struct relais_mapping {
     relais_scope *scopes;
     relais_item *items;
     relais_list *lists;
+    relais_climb *climbs;
+    long keys_line, seal_line; /* where the mapping first needs the secret; 0 = nowhere */
     relais_ignore *ignores;
     relais_row_shape *shapes;
     size_t shape_count;
@@ -133,8 +146,11 @@ struct relais_mapping {
     relais_cover *cover;
 
     xmlXPathContextPtr xpath;
-    const relais_facts *facts; /* of the present run */
-    relais_scope *running;     /* the scope of the expression that is being evaluated */
+    const relais_secrets *secrets; /* given when it was bound; the mapping's needs are in it */
+    const relais_facts *facts;     /* of the present run */
+    const relais_target *target;   /* of the present run */
+    relais_error failure;          /* the machine's, met inside an expression of the run */
+    relais_scope *running;         /* the scope of the expression that is being evaluated */
 };
 
 /* Reads the tree below the root element into the mapping. */

@@ -33,6 +33,7 @@ typedef struct relais_reading {
     relais_paths results; /* those whose nodes are the expression's value; none when computed */
     bool is_relative;     /* it starts from the context: another repeat, another value */
     bool uses_position;   /* position() or last() of the row's own repeat or token */
+    bool uses_keys;       /* hmac() */
 } relais_reading;
 
 /* Where an expression stands. */
@@ -41,8 +42,9 @@ typedef struct relais_place {
     void *data;
     /* Called for each $name; gives the nodes it may stand for. False with err when unknown. */
     bool (*variable)(void *data, const char *name, const relais_paths **results, relais_error *err);
-    /* Called for each regex()'s pattern. */
-    bool (*pattern)(void *data, const char *pattern, relais_error *err);
+    /* Called for each argument that must stand in quotes. */
+    bool (*quoted)(void *data, const char *function, int index, const char *text,
+                   relais_error *err);
 } relais_place;
 
 /* RELAIS_ERR_CONFIG when `text` is not an expression of the mapping language. */

@@ -11,6 +11,7 @@
 #include "transform/lexer.h"
 #include "transform/nearest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -351,20 +352,24 @@ static bool check_count(struct parser *parser, const relais_function *function, 
                             function->name, function->fewest, function->most, count);
 }
 
-/* regex()'s pattern is compiled when the mapping is read, so it must be there already. */
-static bool read_pattern(struct parser *parser)
+/* What is settled when the mapping is read (a pattern, the name of a list) must be there
+ * already. */
+static bool read_quoted(struct parser *parser, const relais_function *function, int index)
 {
     relais_lexer ahead = parser->lexer;
-    const char *pattern;
+    const char *text;
+    char expected[64];
 
+    snprintf(expected, sizeof expected, relais_translate("argument %d of %s() alone, in quotes"),
+             index + 1, function->name);
     if (parser->lexer.kind != RELAIS_LEX_LITERAL)
-        return fail(parser, relais_translate("the pattern of regex() in quotes"));
-    pattern = word(parser);
-    if (pattern == NULL || !relais_lexer_next(&ahead, parser->err))
+        return fail(parser, expected);
+    text = word(parser);
+    if (text == NULL || !relais_lexer_next(&ahead, parser->err))
         return false;
     if (ahead.kind != RELAIS_LEX_CLOSE && ahead.kind != RELAIS_LEX_COMMA)
-        return fail(parser, relais_translate("the pattern of regex() alone, in quotes"));
-    return parser->place->pattern(parser->place->data, pattern, parser->err);
+        return fail(parser, expected);
+    return parser->place->quoted(parser->place->data, function->name, index, text, parser->err);
 }
 
 static bool read_argument(struct parser *parser, const relais_function *function, int index,
@@ -372,7 +377,7 @@ static bool read_argument(struct parser *parser, const relais_function *function
 {
     relais_paths argument = {0};
 
-    if (strcmp(function->name, "regex") == 0 && index == 1 && !read_pattern(parser))
+    if ((function->quoted >> index & 1) != 0 && !read_quoted(parser, function, index))
         return false;
     if (!read_expression(parser, &argument))
         return false;
@@ -395,6 +400,7 @@ static bool read_call(struct parser *parser, relais_paths *results)
     if (function->most == 0 && parser->predicates == 0 &&
         (strcmp(name, "position") == 0 || strcmp(name, "last") == 0))
         parser->out->uses_position = true;
+    parser->out->uses_keys = parser->out->uses_keys || function->uses_keys;
     if (!next(parser) || !expect(parser, RELAIS_LEX_OPEN, "'('"))
         return false;
     while (parser->lexer.kind != RELAIS_LEX_CLOSE) {

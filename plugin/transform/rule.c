@@ -40,6 +40,8 @@ static const struct {
                           "at most %N rows from one submission"},
     [RELAIS_RULE_FILES] = {"files", "%N fichiers nommés au plus dans une fiche",
                            "at most %N files named in one submission"},
+    [RELAIS_RULE_SEALED] = {"sealed", "%N octets au plus à sceller ensemble",
+                            "at most %N bytes to seal together"},
     [RELAIS_RULE_EXPRESSION] = {"expression",
                                 "l'expression de la ligne %N de la correspondance doit pouvoir "
                                 "être calculée pour cette fiche",

@@ -25,6 +25,7 @@ typedef enum {
     RELAIS_RULE_TOKENS,    /* number: most tokens */
     RELAIS_RULE_ROWS,      /* number: most rows */
     RELAIS_RULE_FILES,     /* number: most files */
+    RELAIS_RULE_SEALED,    /* number: most bytes */
     RELAIS_RULE_EXPRESSION /* number: line in the mapping */
 } relais_rule_kind;
 

@@ -359,7 +359,7 @@ bool relais_mapping_run(relais_mapping *mapping, const relais_submission *submis
     if (!mapping->is_bound || root == NULL)
         return relais_error_set(err, RELAIS_ERR_CONFIG,
                                 "the mapping of form %s is not bound to a database", mapping->form);
-    relais_expression_start(mapping, submission->doc, facts);
+    relais_expression_start(mapping, submission->doc, facts, target);
     ok = run_document(&run, root);
     relais_scopes_leave(mapping);
     return ok;

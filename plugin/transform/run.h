@@ -34,6 +34,10 @@ RELAIS_MUST_USE bool relais_run_fill(relais_run *run, const relais_filled *fille
                                      const relais_column *column, relais_scope *scope,
                                      const char **value, const char **path);
 
+/* The value of a column with a <seal>: in hexadecimal, or NULL when there is nothing to seal. */
+RELAIS_MUST_USE bool relais_run_seal(relais_run *run, const relais_filled *filled,
+                                     relais_scope *scope, const char **value, const char **path);
+
 /* Records what does not fit; returns false. */
 bool relais_run_refuse(relais_run *run, const relais_rule *rule, const char *path,
                        const char *place, const char *value, size_t length);

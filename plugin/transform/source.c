@@ -23,21 +23,25 @@ static const struct {
     {"mapping", "<mapping form=\"...\" [versions=\"...\"] [sensitive=\"yes|no\"]> with <list>, "
                 "<let>, <row>, <when>, <file>, <ignore>"},
     {"list", "<list name=\"...\" table=\"schema.table\" column=\"...\" [where=\"...\" "
-             "is=\"...\"]/>"},
+             "is=\"...\"] [parent=\"...\" level=\"...\"]/>"},
     {"let", "<let name=\"...\" select=\"...\"/>"},
     {"row", "<row table=\"schema.table\" [for-each=\"...\"] [tokens=\"...\"] "
             "[if-exists=\"overwrite|keep\", or if-exists=\"newest\" newest=\"...\", or "
             "replace=\"...\"]> with <column>, <let>, <row>, <when>, <file>, <ignore>"},
     {"column", "<column name=\"...\" [list=\"...\"] [default=\"...\"] select=\"...\"/>, or "
-               "<from select=\"...\"/> inside it"},
+               "<from select=\"...\"/> or a <seal> inside it"},
     {"from", "<from select=\"...\"/>"},
+    {"seal", "<seal> with <field name=\"...\" select=\"...\"/>"},
+    {"field", "<field name=\"...\" select=\"...\"/>"},
     {"when", "<when test=\"...\"> with <let>, <row>, <when>, <file>, <ignore>"},
     {"file", "<file select=\"...\"/>"},
     {"ignore", "<ignore select=\"...\" reason=\"...\"/>"},
 };
 
-/* Words of the language that are kept for a later version. */
-static const char *const reserved[] = {"key", "seal", "generalise"};
+/* What is a function, and often looked for as an element. */
+static const struct {
+    const char *element, *function;
+} functions[] = {{"key", "hmac()"}, {"generalise", "generalise()"}};
 
 static const char namespace_uri[] = "urn:relais:mapping:1";
 
@@ -259,18 +263,17 @@ static bool fail_at(const xmlNode *node, const char *file, relais_error *err)
 }
 
 /* Said first, because the grammar would only say that it does not know the element. */
-static bool check_reserved(xmlNodePtr element, const char *file, relais_error *err)
+static bool check_functions(xmlNodePtr element, const char *file, relais_error *err)
 {
-    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        if (strcmp(reserved[i], (const char *)element->name) == 0) {
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+        if (strcmp(functions[i].element, (const char *)element->name) == 0) {
             relais_error_set(err, RELAIS_ERR_CONFIG,
-                             "<%s> is kept for a later version of Relais: this one cannot do it "
-                             "yet, take the element out",
-                             reserved[i]);
+                             "there is no element <%s>: use the function %s in a select=\"...\"",
+                             functions[i].element, functions[i].function);
             return fail_at(element, file, err);
         }
     for (xmlNodePtr child = element->children; child != NULL; child = child->next)
-        if (child->type == XML_ELEMENT_NODE && !check_reserved(child, file, err))
+        if (child->type == XML_ELEMENT_NODE && !check_functions(child, file, err))
             return false;
     return true;
 }
@@ -305,7 +308,7 @@ xmlDocPtr relais_source_parse(const char *file, const char *text, size_t length,
         relais_arena_error(arena, err);
         return NULL;
     }
-    if (!check_root(doc, file, err) || !check_reserved(xmlDocGetRootElement(doc), file, err) ||
+    if (!check_root(doc, file, err) || !check_functions(xmlDocGetRootElement(doc), file, err) ||
         !validate(doc, file, err))
         return NULL;
     return doc;

@@ -45,6 +45,14 @@ typedef struct relais_table {
     size_t key_count;
 } relais_table;
 
+/* A table whose rows lie in each other: communes in provinces in regions. */
+typedef struct relais_hierarchy {
+    const char *table;
+    const char *column; /* of the codes */
+    const char *parent; /* of the code that a row lies in; NULL at the top */
+    const char *level;  /* of the kind of each row */
+} relais_hierarchy;
+
 /* Answers the engine's questions. `context` is the implementer's. */
 typedef struct relais_target {
     void *context;
@@ -54,6 +62,11 @@ typedef struct relais_target {
      * `table`, `column` and the optional filter come from the mapping's <list>. */
     int (*member)(void *context, const char *table, const char *column, const char *filter_column,
                   const char *filter_value, const char *value, relais_error *err);
+    /* The code of this level that `value` is, or lies in at whatever depth; *out is "" when
+     * there is none, and valid until the next question. False with err when it cannot be
+     * asked. */
+    bool (*ancestor)(void *context, const relais_hierarchy *hierarchy, const char *value,
+                     const char *level, const char **out, relais_error *err);
 } relais_target;
 
 #endif

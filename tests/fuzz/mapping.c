@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (stream == NULL || fwrite(data, 1, size, stream) != size || fclose(stream) != 0)
         abort();
     if (relais_mapping_read(file, &mapping, &err)) {
-        if (relais_mapping_bind(mapping, &fake_target, &err))
+        if (relais_mapping_bind(mapping, &fake_target, NULL, &err))
             run(mapping);
         relais_mapping_free(mapping);
     } else if (err.code == RELAIS_ERR_NONE) {

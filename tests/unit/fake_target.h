@@ -149,6 +149,34 @@ static const relais_column fake_trip[] = {
     FAKE_DATE("month"),
 };
 
+/* Keys, a sealed identity, and places that lie in each other. */
+static const relais_column fake_match_key[] = {
+    {.name = "identification_id", .sql_type = "uuid", .type = RELAIS_TYPE_UUID, .not_null = true},
+    {.name = "kind", .sql_type = "text", .type = RELAIS_TYPE_TEXT, .not_null = true},
+    FAKE_SMALL("key_version"),
+    {.name = "hmac", .sql_type = "bytea", .type = RELAIS_TYPE_BYTEA, .not_null = true},
+};
+
+static const relais_column fake_sealed[] = {
+    {.name = "identification_id", .sql_type = "uuid", .type = RELAIS_TYPE_UUID, .not_null = true},
+    FAKE_OF("sealed", "bytea", RELAIS_TYPE_BYTEA),
+    {.name = "must_seal",
+     .sql_type = "bytea",
+     .type = RELAIS_TYPE_BYTEA,
+     .not_null = true,
+     .has_default = true},
+    FAKE_TEXT("seal_key"),
+};
+
+static const relais_column fake_place[] = {
+    FAKE_TEXT("place_code"),
+    FAKE_TEXT("level"),
+    FAKE_TEXT("parent"),
+};
+
+static const char *const fake_match_key_key[] = {"identification_id", "kind", "hmac"};
+static const char *const fake_sealed_key[] = {"identification_id"};
+static const char *const fake_place_key[] = {"place_code"};
 static const char *const fake_person_key[] = {"person_id"};
 static const char *const fake_language_key[] = {"person_id", "code"};
 static const char *const fake_trip_key[] = {"person_id", "seq"};
@@ -177,6 +205,9 @@ static const relais_table fake_tables[] = {
     FAKE_TABLE("census.person", person),
     FAKE_TABLE("census.language", language),
     FAKE_TABLE("census.trip", trip),
+    FAKE_TABLE("link.match_key", match_key),
+    FAKE_TABLE("identity.person", sealed),
+    FAKE_TABLE("ref.place", place),
     {.name = "test.log", .columns = fake_log, .column_count = 1},
 };
 
@@ -190,6 +221,45 @@ static const relais_table *fake_table(void *context, const char *name, relais_er
     return NULL;
 }
 
+/* Communes in provinces in regions in a country. */
+static const struct {
+    const char *code, *level, *parent;
+} fake_places[] = {
+    {"BFA", "country", NULL},
+    {"BF-01", "region", "BFA"},
+    {"BF-KAD", "province", "BF-01"},
+    {"BF-KAD-1", "commune", "BF-KAD"},
+};
+
+enum { FAKE_PLACES = sizeof fake_places / sizeof *fake_places };
+
+static int fake_has_level(const char *level)
+{
+    for (size_t i = 0; i < FAKE_PLACES; i++)
+        if (strcmp(fake_places[i].level, level) == 0)
+            return 1;
+    return 0;
+}
+
+/* The place "lost" stands for a database that went away. */
+static bool fake_ancestor(void *context, const relais_hierarchy *hierarchy, const char *value,
+                          const char *level, const char **out, relais_error *err)
+{
+    (void)context;
+    (void)hierarchy;
+    *out = "";
+    if (strcmp(value, "lost") == 0)
+        return relais_error_set(err, RELAIS_ERR_TRANSIENT, "the database went away");
+    for (size_t i = FAKE_PLACES; i-- > 0 && value != NULL;) {
+        if (strcmp(fake_places[i].code, value) != 0)
+            continue;
+        if (strcmp(fake_places[i].level, level) == 0)
+            *out = value;
+        value = fake_places[i].parent;
+    }
+    return true;
+}
+
 /* ref.code, where a code starts with the name of its list and '_'. */
 static int fake_member(void *context, const char *table, const char *column,
                        const char *filter_column, const char *filter_value, const char *value,
@@ -199,6 +269,8 @@ static int fake_member(void *context, const char *table, const char *column,
 
     (void)context;
     (void)err;
+    if (strcmp(table, "ref.place") == 0 && strcmp(column, "level") == 0)
+        return fake_has_level(value);
     if (strcmp(table, "ref.code") != 0 || strcmp(column, "code") != 0)
         return 0;
     if (filter_column != NULL && strncmp(value, filter_value, strlen(filter_value)) != 0)
@@ -209,6 +281,6 @@ static int fake_member(void *context, const char *table, const char *column,
     return 0;
 }
 
-static const relais_target fake_target = {NULL, fake_table, fake_member};
+static const relais_target fake_target = {NULL, fake_table, fake_member, fake_ancestor};
 
 #endif

@@ -33,7 +33,7 @@ static void refusal_of(const char *file, char *out, size_t size)
     relais_mapping *mapping = NULL;
     relais_error err = {0};
     bool ok = relais_mapping_read(file, &mapping, &err) &&
-              relais_mapping_bind(mapping, &fake_target, &err);
+              relais_mapping_bind(mapping, &fake_target, NULL, &err);
 
     *out = '\0';
     if (!ok) {

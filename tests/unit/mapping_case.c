@@ -49,7 +49,7 @@ void mapping_case_begin_with(struct mapping_case *subject, const char *name, con
     assert_non_null(subject->arena);
     if (!relais_mapping_read(map, &subject->mapping, &subject->err))
         fail_msg("%s:%ld: %s", subject->err.path, subject->err.line, subject->err.text);
-    if (!relais_mapping_bind(subject->mapping, &fake_target, &subject->err))
+    if (!relais_mapping_bind(subject->mapping, &fake_target, NULL, &subject->err))
         fail_msg("%s:%ld: %s", subject->err.path, subject->err.line, subject->err.text);
     subject->submission.doc = xmlReadFile(xml, NULL, XML_PARSE_NONET);
     assert_non_null(subject->submission.doc);

@@ -123,7 +123,7 @@ static const relais_table *fail_table(void *context, const char *name, relais_er
 
 static void test_lost_database(void **state)
 {
-    const relais_target lost = {NULL, fail_table, fake_member};
+    const relais_target lost = {NULL, fail_table, fake_member, fake_ancestor};
     relais_arena *arena = relais_arena_create(1024 * 1024);
     relais_mapping *mapping = NULL;
     relais_form form = {0};
@@ -137,7 +137,7 @@ static void test_lost_database(void **state)
     assert_false(relais_mapping_check(mapping, &form, &lost, note, &lines, &err));
     assert_int_equal(err.code, RELAIS_ERR_TRANSIENT);
     relais_error_clear(&err);
-    assert_false(relais_mapping_bind(mapping, &lost, &err));
+    assert_false(relais_mapping_bind(mapping, &lost, NULL, &err));
     assert_int_equal(err.code, RELAIS_ERR_TRANSIENT);
     relais_buffer_free(&lines);
     relais_mapping_free(mapping);

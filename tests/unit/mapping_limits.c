@@ -40,7 +40,7 @@ static relais_mapping *read_text(const char *text)
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     close(fd);
     if (!relais_mapping_read(file, &mapping, &err) ||
-        !relais_mapping_bind(mapping, &fake_target, &err))
+        !relais_mapping_bind(mapping, &fake_target, NULL, &err))
         fail_msg("%ld: %s", err.line, err.text);
     unlink(file);
     return mapping;
@@ -183,7 +183,7 @@ static void test_again(void **state)
         relais_error_clear(&subject.err);
         mapping_case_run(&subject);
         assert_string_equal(subject.misfit.path, "/data/exploitation[2]/start");
-        assert_true(relais_mapping_bind(subject.mapping, &fake_target, &err));
+        assert_true(relais_mapping_bind(subject.mapping, &fake_target, NULL, &err));
     }
     mapping_case_end(&subject);
 }
