@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # the caller sets data, run, log, db_port, passfile, bin_postgres, store_user
+# shellcheck disable=SC2154 # the caller sets root, data, run, log, db_port, passfile, bin_postgres, store_user
 #
 # The quickstart's private PostgreSQL: a cluster in $data on 127.0.0.1:$db_port, with no
 # socket anywhere else. Sourced by plugin/quickstart.sh.
@@ -72,6 +72,8 @@ prepare_database()
         if [ -z "$(sql postgres postgres -At -c "SELECT 1 FROM pg_database WHERE datname = 'relais'")" ]; then
             sql postgres postgres -c 'CREATE DATABASE relais OWNER relais'
         fi
+        # The schema grants to roles, which its owner may not create.
+        sql postgres postgres -f "$root/transforms/roles.sql"
     } >"$log/database.log" 2>&1 ||
         die "the database could not be made." "Mend that, then run this again." "$log/database.log"
 }
