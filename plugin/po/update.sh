@@ -20,6 +20,7 @@ write_template()
             --keyword=relais_translate --keyword=relais_error_set:3 --keyword=relais_error_system:4 \
             --keyword=relais_build_fail:3 --keyword=error:3 --keyword=warning:3 --keyword=form_error:3 \
             --keyword=report:3 --keyword=fail:3 --keyword=find_fault:3 --keyword=refuse:3 \
+            --keyword=relais_seal_fail:4 \
             --flag=relais_error_set:3:c-format --flag=relais_error_system:4:c-format \
             --flag=relais_say:1:c-format --flag=relais_arena_format:2:c-format
     # Without its date the catalogue changes only when a text does.
