@@ -20,6 +20,8 @@ typedef struct check {
     relais_arena *arena;
     relais_sources sources;
     const relais_target *target; /* NULL: the database is not asked */
+    relais_secrets secrets;
+    bool has_secrets; /* those that are configured could be read */
     size_t errors, warnings;
 } check;
 
@@ -42,17 +44,22 @@ static void print_finding(void *context, const relais_finding *finding)
 }
 
 /* An error of a file becomes a finding of that file. */
-static void print_error(check *c, const char *file, const relais_error *err)
+static void print_fault(check *c, relais_severity severity, const char *file,
+                        const relais_error *err)
 {
     relais_error without_place = *err;
     char text[1024];
-    relais_finding finding = {RELAIS_FINDING_ERROR, err->path[0] == '\0' ? file : err->path,
-                              err->line, text};
+    relais_finding finding = {severity, err->path[0] == '\0' ? file : err->path, err->line, text};
 
     without_place.path[0] = '\0';
     without_place.line = 0;
     relais_error_format(&without_place, text, sizeof text);
     print_finding(c, &finding);
+}
+
+static void print_error(check *c, const char *file, const relais_error *err)
+{
+    print_fault(c, RELAIS_FINDING_ERROR, file, err);
 }
 
 static void print_simple(check *c, relais_severity severity, const char *file, const char *text)
@@ -95,6 +102,30 @@ static void report_twin(check *c, const relais_source_file *source)
     print_simple(c, RELAIS_FINDING_ERROR, source->file, text == NULL ? "" : text);
 }
 
+/* Where there is no database there is no forwarder either, and nothing to seal. */
+static relais_severity severity_of_secrets(const check *c)
+{
+    return c->target == NULL ? RELAIS_FINDING_WARNING : RELAIS_FINDING_ERROR;
+}
+
+static void check_secrets(check *c, const relais_source_file *source)
+{
+    relais_error err = {0};
+
+    if (c->has_secrets && !relais_mapping_suffices(source->mapping, &c->secrets, &err))
+        print_fault(c, severity_of_secrets(c), source->file, &err);
+}
+
+static void read_secrets(check *c)
+{
+    const relais_secret_files files = relais_config_secrets(c->config);
+    relais_error err = {0};
+
+    c->has_secrets = relais_secrets_read(&files, &c->secrets, &err);
+    if (!c->has_secrets)
+        print_fault(c, severity_of_secrets(c), c->config->file, &err);
+}
+
 static void check_mapping(check *c, relais_source_file *source)
 {
     const relais_source_file *form;
@@ -116,10 +147,12 @@ static void check_mapping(check *c, relais_source_file *source)
         return; /* said with the form */
     if (!relais_mapping_check(source->mapping, &form->form, c->target, print_finding, c, &err))
         print_error(c, source->file, &err);
+    check_secrets(c, source);
 }
 
 static void check_all(check *c)
 {
+    read_secrets(c);
     for (size_t i = 0; i < c->sources.count; i++) {
         relais_source_file *source = &c->sources.items[i];
         if (!source->is_wanted)
@@ -132,6 +165,8 @@ static void check_all(check *c)
         report_twin(c, source);
     }
     relais_progress_end();
+    if (c->has_secrets)
+        relais_secrets_free(&c->secrets);
 }
 
 /* ---- the command ------------------------------------------------------------------------------

@@ -22,7 +22,14 @@ enum { LINE_MAX_BYTES = 198 };
 
 #define DEFAULT_FILE "/etc/relais/relais.conf"
 
-typedef enum { SETTING_PATH, SETTING_CONNINFO, SETTING_SIZE, SETTING_NUMBER, SETTING_LEVEL } kind;
+typedef enum {
+    SETTING_PATH,
+    SETTING_FILE,
+    SETTING_CONNINFO,
+    SETTING_SIZE,
+    SETTING_NUMBER,
+    SETTING_LEVEL
+} kind;
 
 typedef struct setting {
     const char *section, *name;
@@ -35,7 +42,8 @@ typedef struct setting {
 #define AT(member) offsetof(relais_config, member)
 
 /* A floor below a megabyte would not hold the submission that is being received; a batch is
- * bounded by the forwarder; scans and sweeps rarer than daily look like a broken forwarder. */
+ * bounded by the forwarder; scans and sweeps rarer than daily look like a broken forwarder. A
+ * key's version is a smallint of the database. */
 static const setting settings[] = {
     {"spool", "directory", SETTING_PATH, AT(spool_directory), "/var/spool/relais", 0, 0},
     {"spool", "floor", SETTING_SIZE, AT(spool_floor), "256M", 1 << 20, UINT64_C(1) << 50},
@@ -43,6 +51,9 @@ static const setting settings[] = {
     {"mappings", "directory", SETTING_PATH, AT(mappings_directory), RELAIS_DATA_DIR "/transforms",
      0, 0},
     {"forms", "directory", SETTING_PATH, AT(forms_directory), RELAIS_DATA_DIR "/xforms", 0, 0},
+    {"keys", "secret", SETTING_FILE, AT(keys_secret), "", 0, 0},
+    {"keys", "version", SETTING_NUMBER, AT(keys_version), "1", 1, 32767},
+    {"seal", "certificate", SETTING_FILE, AT(seal_certificate), "", 0, 0},
     {"forward", "batch", SETTING_NUMBER, AT(forward_batch), "500", 1, 5000},
     {"forward", "scan_seconds", SETTING_NUMBER, AT(forward_scan_seconds), "10", 1, 86400},
     {"forward", "sweep_seconds", SETTING_NUMBER, AT(forward_sweep_seconds), "3600", 60, 86400},
@@ -95,6 +106,14 @@ static bool take_path(relais_config *config, const setting *one, const char *val
                                 "[%s] %s needs a path that begins with \"/\", not \"%s\"",
                                 one->section, one->name, value);
     return take_text(config, one, value, err);
+}
+
+/* A file that need not be there: nothing behind "=" is none. */
+static bool take_file(relais_config *config, const setting *one, const char *value,
+                      relais_error *err)
+{
+    return value[0] == '\0' ? take_text(config, one, value, err)
+                            : take_path(config, one, value, err);
 }
 
 static bool take_conninfo(relais_config *config, const setting *one, const char *value,
@@ -162,9 +181,9 @@ static bool take_value(relais_config *config, const setting *one, const char *va
 {
     static bool (*const takers[])(relais_config *, const setting *, const char *,
                                   relais_error *) = {
-        [SETTING_PATH] = take_path,   [SETTING_CONNINFO] = take_conninfo,
-        [SETTING_SIZE] = take_size,   [SETTING_NUMBER] = take_number,
-        [SETTING_LEVEL] = take_level,
+        [SETTING_PATH] = take_path,         [SETTING_FILE] = take_file,
+        [SETTING_CONNINFO] = take_conninfo, [SETTING_SIZE] = take_size,
+        [SETTING_NUMBER] = take_number,     [SETTING_LEVEL] = take_level,
     };
 
     return takers[one->kind](config, one, value, err);
@@ -349,4 +368,11 @@ void relais_config_free(relais_config *config)
             free(*text_member(config, &settings[i]));
     free(config->file);
     memset(config, 0, sizeof *config);
+}
+
+relais_secret_files relais_config_secrets(const relais_config *config)
+{
+    return (relais_secret_files){.keys = config->keys_secret,
+                                 .key_version = (unsigned)config->keys_version,
+                                 .certificate = config->seal_certificate};
 }

@@ -6,6 +6,8 @@
  *   [store]     conninfo = service=relais
  *   [mappings]  directory = /usr/share/relais/transforms
  *   [forms]     directory = /usr/share/relais/xforms
+ *   [keys]      secret = FILE   version = 1        (hmac() of the mappings; no file: none)
+ *   [seal]      certificate = FILE                 (<seal> of the mappings; no file: none)
  *   [forward]   batch = 500   scan_seconds = 10   sweep_seconds = 3600
  *   [log]       level = info
  *
@@ -16,6 +18,7 @@
 #define RELAIS_CLI_CONFIG_H
 
 #include "base/error.h"
+#include "transform/secrets.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +30,9 @@ typedef struct relais_config {
     char *store_conninfo;
     char *mappings_directory; /* holds *.xml, codes/ and schema/ */
     char *forms_directory;
+    char *keys_secret; /* "" when there is none */
+    uint64_t keys_version;
+    char *seal_certificate; /* "" when there is none */
     uint64_t forward_batch;
     uint64_t forward_scan_seconds;
     uint64_t forward_sweep_seconds;
@@ -36,5 +42,8 @@ typedef struct relais_config {
 /* `file` is what --config gave, or NULL. RELAIS_ERR_CONFIG with file and line. */
 RELAIS_MUST_USE bool relais_config_read(const char *file, relais_config *out, relais_error *err);
 void relais_config_free(relais_config *config);
+
+/* Where the secrets are; valid as long as the configuration. */
+relais_secret_files relais_config_secrets(const relais_config *config);
 
 #endif

@@ -36,13 +36,15 @@ static void set_log_level(const char *word)
             relais_log_set_level((relais_log_level)level);
 }
 
-static relais_forwarder_options forwarder_options(const relais_config *config, uint64_t batch,
+static relais_forwarder_options forwarder_options(const relais_config *config,
+                                                  const relais_secrets *secrets, uint64_t batch,
                                                   bool once)
 {
     return (relais_forwarder_options){
         .conninfo = config->store_conninfo,
         .spool = config->spool_directory,
         .mappings = config->mappings_directory,
+        .secrets = secrets,
         .floor = config->spool_floor,
         .batch = batch,
         .scan_seconds = (unsigned)config->forward_scan_seconds,
@@ -58,6 +60,29 @@ static void say_counts(const relais_forwarder_counts *counts)
                (unsigned long long)counts->quarantined, (unsigned long long)counts->held);
 }
 
+static int run_forwarder(const relais_config *config, uint64_t batch, bool once)
+{
+    const relais_secret_files files = relais_config_secrets(config);
+    relais_forwarder_counts counts = {0};
+    relais_forwarder_options options;
+    relais_secrets secrets;
+    relais_error err = {0};
+    bool ok;
+
+    if (!relais_secrets_read(&files, &secrets, &err))
+        return relais_say_error(&err);
+    options = forwarder_options(config, &secrets, batch, once);
+    sd_notify(0, "READY=1");
+    ok = relais_forwarder_run(&options, &counts, &err);
+    sd_notify(0, "STOPPING=1");
+    relais_secrets_free(&secrets);
+    if (!ok)
+        return relais_say_error(&err);
+    if (once)
+        say_counts(&counts);
+    return RELAIS_EXIT_OK;
+}
+
 int relais_command_forward(const relais_config *config, int argc, char **argv)
 {
     bool once = false;
@@ -67,10 +92,6 @@ int relais_command_forward(const relais_config *config, int argc, char **argv)
         {"batch", RELAIS_OPTION_NUMBER, &batch, 1, 5000},
     };
     relais_operands operands = relais_options_read(options, 2, argc, argv);
-    relais_forwarder_counts counts = {0};
-    relais_forwarder_options forwarder;
-    relais_error err = {0};
-    bool ok;
 
     if (operands.is_done)
         return operands.exit_code;
@@ -79,13 +100,5 @@ int relais_command_forward(const relais_config *config, int argc, char **argv)
         return relais_usage_error(argv[0]);
     }
     set_log_level(config->log_level);
-    forwarder = forwarder_options(config, batch, once);
-    sd_notify(0, "READY=1");
-    ok = relais_forwarder_run(&forwarder, &counts, &err);
-    sd_notify(0, "STOPPING=1");
-    if (!ok)
-        return relais_say_error(&err);
-    if (once)
-        say_counts(&counts);
-    return RELAIS_EXIT_OK;
+    return run_forwarder(config, batch, once);
 }

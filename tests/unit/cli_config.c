@@ -62,6 +62,9 @@ static void test_empty_file_has_every_default(void **state)
     assert_int_equal(config.forward_scan_seconds, 10);
     assert_int_equal(config.forward_sweep_seconds, 3600);
     assert_string_equal(config.log_level, "info");
+    assert_string_equal(config.keys_secret, "");
+    assert_int_equal(config.keys_version, 1);
+    assert_string_equal(config.seal_certificate, "");
     relais_config_free(&config);
 }
 
@@ -73,6 +76,8 @@ static void test_settings_are_taken(void **state)
     (void)state;
     assert_true(read_text("# a comment\n[spool]\ndirectory = /srv/spool\nfloor=2G\n"
                           "[store]\nconninfo = host=db dbname=national passfile=/etc/pgpass\n"
+                          "[keys]\nsecret = /etc/relais/keys.secret\nversion = 2\n"
+                          "[seal]\ncertificate = /etc/relais/seal.pem\n"
                           "[forward]\nbatch = 5000\n[log]\nlevel = debug\n",
                           &config, &err));
     assert_string_equal(config.spool_directory, "/srv/spool");
@@ -80,6 +85,9 @@ static void test_settings_are_taken(void **state)
     assert_string_equal(config.store_conninfo, "host=db dbname=national passfile=/etc/pgpass");
     assert_int_equal(config.forward_batch, 5000);
     assert_string_equal(config.log_level, "debug");
+    assert_string_equal(relais_config_secrets(&config).keys, "/etc/relais/keys.secret");
+    assert_int_equal(relais_config_secrets(&config).key_version, 2);
+    assert_string_equal(relais_config_secrets(&config).certificate, "/etc/relais/seal.pem");
     relais_config_free(&config);
 }
 
@@ -134,6 +142,10 @@ static void test_mistakes_name_line_and_what_was_possible(void **state)
         {"[spool]\ndirectory = spool\n", 2, "begins with \"/\""},
         {"[spool]\ndirectory =\n", 2, "begins with \"/\""},
         {"[spool]\ndirectory = /a\ndirectory = /b\n", 3, "first is on line 2"},
+        {"[keys]\nsecret = keys.secret\n", 2, "begins with"},
+        {"[keys]\nversion = 0\n", 2, "from 1 to 32767"},
+        {"[keys]\nversion = 40000\n", 2, "from 1 to 32767"},
+        {"[seal]\ncertificat = /x\n", 2, "did you mean \"certificate\""},
         {"[forward]\nbatch = 0\n", 2, "from 1 to 5000"},
         {"[forward]\nbatch = 5001\n", 2, "from 1 to 5000"},
         {"[log]\nlevel = loud\n", 2, "error, warn, info or debug"},
