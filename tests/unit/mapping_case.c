@@ -29,6 +29,8 @@ const relais_facts mapping_case_facts = {
     .device = "collect:x",
 };
 
+const relais_secrets *mapping_case_secrets;
+
 static const char *const policies[] = {"upsert", "absent", "newest", "replaced"};
 
 void mapping_case_begin(struct mapping_case *subject, const char *name)
@@ -49,7 +51,7 @@ void mapping_case_begin_with(struct mapping_case *subject, const char *name, con
     assert_non_null(subject->arena);
     if (!relais_mapping_read(map, &subject->mapping, &subject->err))
         fail_msg("%s:%ld: %s", subject->err.path, subject->err.line, subject->err.text);
-    if (!relais_mapping_bind(subject->mapping, &fake_target, NULL, &subject->err))
+    if (!relais_mapping_bind(subject->mapping, &fake_target, mapping_case_secrets, &subject->err))
         fail_msg("%s:%ld: %s", subject->err.path, subject->err.line, subject->err.text);
     subject->submission.doc = xmlReadFile(xml, NULL, XML_PARSE_NONET);
     assert_non_null(subject->submission.doc);

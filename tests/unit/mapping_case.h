@@ -29,6 +29,9 @@ struct mapping_case {
 
 extern const relais_facts mapping_case_facts;
 
+/* What mappings are bound with; NULL unless a test sets it. */
+extern const relais_secrets *mapping_case_secrets;
+
 /* Reads and binds; fails the test when it cannot. */
 void mapping_case_begin(struct mapping_case *subject, const char *name);
 void mapping_case_begin_with(struct mapping_case *subject, const char *name, const char *map,

@@ -10,70 +10,16 @@
 
 #include <cmocka.h>
 
+#include "openssl_command.h"
 #include "xform/seal.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-static char directory[] = "/tmp/relais-seal.XXXXXX";
-
-/* ---- The openssl command, in the temporary directory ---- */
-
-/* Runs openssl with the words of the line; true when it succeeds. Its output goes to a file. */
-static bool openssl(const char *line)
-{
-    char words[1024], *argv[48] = {"openssl"}, *rest = words;
-    int status, log;
-    size_t count = 1;
-    pid_t child;
-
-    snprintf(words, sizeof words, "%s", line);
-    while ((argv[count] = strtok_r(rest, " ", &rest)) != NULL)
-        assert_true(++count < 47);
-    child = fork();
-    if (child == 0) {
-        log = open("log", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        dup2(log, 1);
-        dup2(log, 2);
-        execvp("openssl", argv);
-        _exit(127);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-static void write_file(const char *name, const void *bytes, size_t length)
-{
-    FILE *file = fopen(name, "we");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    fclose(file);
-}
-
-static void read_whole(const char *name, relais_buffer *out)
-{
-    char chunk[65536];
-    size_t length;
-    FILE *file = fopen(name, "re");
-
-    assert_non_null(file);
-    relais_buffer_reset(out);
-    while ((length = fread(chunk, 1, sizeof chunk, file)) > 0)
-        relais_buffer_append(out, chunk, length);
-    fclose(file);
-}
 
 static int make_keys(void **state)
 {
     (void)state;
-    return mkdtemp(directory) != NULL && chdir(directory) == 0 &&
+    return openssl_enter() == 0 &&
                    openssl("req -x509 -newkey rsa:3072 -noenc -keyout rsa.key -out rsa.crt "
                            "-days 30 -subj /CN=unite") &&
                    openssl("req -x509 -newkey rsa:3072 -keyout locked.key -passout pass:sesame "
@@ -90,14 +36,8 @@ static int make_keys(void **state)
 
 static int remove_keys(void **state)
 {
-    static const char *const names[] = {
-        "rsa.key",   "rsa.crt", "locked.key", "locked.crt", "ec.key", "ec.crt", "small.key",
-        "small.crt", "ed.key",  "ed.crt",     "both.pem",   "plain",  "sealed", "opened",
-        "log",       "spki",    "der",        "digested",   "text"};
     (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        unlink(names[i]);
-    return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
+    return openssl_leave();
 }
 
 /* ---- Helpers over the library ---- */
