@@ -424,35 +424,37 @@ send_sample()
 send_samples()
 {
     say "Sending the sample submissions of xforms/samples"
-    instances=
+    instances='' sent=0
     for sample in "$root"/xforms/samples/*.xml; do
         [ -f "$sample" ] || die "there are no samples in xforms/samples." "Report this."
         send_sample "$sample"
-        instances="$instances,$(grep -o 'uuid:[^<]*' "$sample" | head -n 1)"
+        instances="$instances $(grep -o 'instanceID>[^<]*' "$sample" | head -n 1 | cut -d '>' -f 2)"
+        sent=$((sent + 1))
     done
-    instances=${instances#,}
 }
 
-# count STATES: how many of the samples the ledger holds in one of these states.
-count()
+spool_is_empty()
+{
+    [ -z "$(find "$spool" -path '*/new/*' | head -n 1)" ]
+}
+
+# How many of the samples have their rows, or are a version that a later one replaced.
+count_arrived()
 {
     printf '%s\n' "SELECT count(DISTINCT instance_id) FROM relais.submission
-        WHERE instance_id = ANY (string_to_array(:'instances', ',')) AND state = ANY (string_to_array(:'states', ','));" |
-        sql relais relais -At -v instances="$instances" -v states="$1"
+        WHERE instance_id = ANY (string_to_array(:'instances', ' ')) AND state IN ('delivered', 'partial', 'superseded');" |
+        sql relais relais -At -v instances="$instances"
 }
 
-have_arrived()
-{
-    [ "$(count delivered,partial,superseded,quarantined,conflict)" -ge "$expected" ]
-}
-
+# A parcel leaves the spool when its rows are committed, or for the quarantine.
 wait_for_rows()
 {
-    expected=$(printf '%s\n' "$instances" | tr , '\n' | sort -u | wc -l)
-    wait_for 60 have_arrived ||
-        die "the samples have not arrived in the database after 60 s." "Look into the log." "$log/forward.log"
-    [ "$(count quarantined)" -eq 0 ] ||
-        die "a sample is in quarantine." "See why: $relais --config $conf quarantine list" "$log/forward.log"
+    wait_for 120 spool_is_empty ||
+        die "the samples are still in the spool after 120 s." "Look into the log." "$log/forward.log"
+    arrived=$(count_arrived)
+    [ "$arrived" -eq "$sent" ] ||
+        die "only $arrived of $sent samples became rows." \
+            "See why: $relais --config $conf quarantine list" "$log/forward.log"
 }
 
 # What a newcomer wants to see: each recording as a row, without anything about the person.
