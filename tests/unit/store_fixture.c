@@ -15,7 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BIN      "/usr/lib/postgresql/15/bin/"
+/* Debian 12 keeps one directory of server programs for each version of PostgreSQL. */
+#define PG_CTL   "/usr/lib/postgresql/15/bin/pg_ctl"
+#define INITDB   "/usr/lib/postgresql/15/bin/initdb"
 #define BOUNDARY "b7c1a2"
 
 /* Runs a program as the user that owns the server; its words go to a file. */
@@ -63,14 +65,14 @@ void store_start(fixture *f)
              "-c fsync=off -c listen_addresses='' -c unix_socket_directories=%s/server "
              "-c max_connections=20 -c shared_buffers=32MB -c log_min_messages=fatal",
              f->directory);
-    run_as_server(f, (const char *const[]){BIN "pg_ctl", "-w", "-D", data_directory(f), "-o",
-                                           options, "-l", "/dev/null", "start", NULL});
+    run_as_server(f, (const char *const[]){PG_CTL, "-w", "-D", data_directory(f), "-o", options,
+                                           "-l", "/dev/null", "start", NULL});
 }
 
 void store_stop(fixture *f, const char *mode)
 {
-    run_as_server(f, (const char *const[]){BIN "pg_ctl", "-w", "-D", data_directory(f), "-m", mode,
-                                           "stop", NULL});
+    run_as_server(
+        f, (const char *const[]){PG_CTL, "-w", "-D", data_directory(f), "-m", mode, "stop", NULL});
 }
 
 static void make_server(fixture *f)
@@ -82,9 +84,9 @@ static void make_server(fixture *f)
     assert_int_equal(mkdir(path, 0755), 0);
     if (user != NULL)
         assert_int_equal(chown(path, user->pw_uid, user->pw_gid), 0);
-    run_as_server(f, (const char *const[]){BIN "initdb", "-D", data_directory(f), "-U", "postgres",
-                                           "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
-                                           "--no-sync", NULL});
+    run_as_server(f, (const char *const[]){INITDB, "-D", data_directory(f), "-U", "postgres", "-A",
+                                           "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
+                                           NULL});
 }
 
 int store_group_setup(void **state)
