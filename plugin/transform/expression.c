@@ -343,6 +343,7 @@ void relais_expression_start(relais_mapping *mapping, xmlDocPtr doc, const relai
     mapping->facts = values;
     mapping->target = target;
     relais_error_clear(&mapping->failure);
+    mapping->unlisted = NULL;
     mapping->xpath->doc = doc;
     mapping->xpath->opCount = 0;
     mapping->xpath->depth = 0;

@@ -28,13 +28,19 @@ bool relais_run_refuse(relais_run *run, const relais_rule *rule, const char *pat
 static void refuse_expression(relais_run *run, const relais_expression *expression,
                               relais_scope *scope)
 {
+    const relais_list *unlisted = run->mapping->unlisted;
     relais_rule rule = {.kind = RELAIS_RULE_EXPRESSION, .number = expression->line};
+    const char *code = NULL;
     relais_error failure = {0};
 
     relais_expression_fail(run->mapping, expression, &failure);
+    if (unlisted != NULL) {
+        rule = (relais_rule){.kind = RELAIS_RULE_LIST, .name = unlisted->name};
+        code = run->mapping->unlisted_code;
+    }
     if (failure.code == RELAIS_ERR_DATA)
         relais_run_refuse(run, &rule, relais_where_missing(&run->where, expression, scope), NULL,
-                          NULL, 0);
+                          code, code == NULL ? 0 : strlen(code));
     else if (run->err != NULL)
         *run->err = failure;
 }

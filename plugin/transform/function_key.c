@@ -8,6 +8,7 @@
 #include "transform/canonical.h"
 #include "transform/list.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +108,21 @@ void relais_call_hmac(xmlXPathParserContextPtr call, int count)
     relais_function_return(call, hex);
 }
 
+/* A code that is not in the list lies nowhere: it is refused as one in a column with this list
+ * would be, and not taken for a place that is too coarse. */
+static bool is_listed(relais_mapping *mapping, const relais_list *list, const char *value)
+{
+    const relais_target *target = mapping->target;
+    int found = target->member(target->context, list->table, list->column, list->where, list->is,
+                               value, &mapping->failure);
+
+    if (found == 0) {
+        mapping->unlisted = list;
+        snprintf(mapping->unlisted_code, sizeof mapping->unlisted_code, "%s", value);
+    }
+    return found > 0;
+}
+
 static bool climb(relais_mapping *mapping, const char *list_name, const char *value,
                   const char *level, const char **out)
 {
@@ -117,6 +133,8 @@ static bool climb(relais_mapping *mapping, const char *list_name, const char *va
     *out = "";
     if (target == NULL || list == NULL || value[0] == '\0')
         return true;
+    if (!is_listed(mapping, list, value))
+        return false;
     hierarchy = (relais_hierarchy){list->table, list->column, list->parent, list->level};
     return target->ancestor(target->context, &hierarchy, value, level, out, &mapping->failure);
 }

@@ -62,9 +62,9 @@ typedef struct relais_target {
      * `table`, `column` and the optional filter come from the mapping's <list>. */
     int (*member)(void *context, const char *table, const char *column, const char *filter_column,
                   const char *filter_value, const char *value, relais_error *err);
-    /* The code of this level that `value` is, or lies in at whatever depth; *out is "" when
-     * there is none, and valid until the next question. False with err when it cannot be
-     * asked. */
+    /* The code of this level that `value`, a member, is or lies in at whatever depth; *out is
+     * "" when there is none, and valid until the next question. False with err when it cannot
+     * be asked. */
     bool (*ancestor)(void *context, const relais_hierarchy *hierarchy, const char *value,
                      const char *level, const char **out, relais_error *err);
 } relais_target;

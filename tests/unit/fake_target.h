@@ -233,12 +233,13 @@ static const struct {
 
 enum { FAKE_PLACES = sizeof fake_places / sizeof *fake_places };
 
-static int fake_has_level(const char *level)
+static int fake_has_place(const char *column, const char *value)
 {
     for (size_t i = 0; i < FAKE_PLACES; i++)
-        if (strcmp(fake_places[i].level, level) == 0)
+        if (strcmp(strcmp(column, "level") == 0 ? fake_places[i].level : fake_places[i].code,
+                   value) == 0)
             return 1;
-    return 0;
+    return strcmp(value, "lost") == 0;
 }
 
 /* The place "lost" stands for a database that went away. */
@@ -269,8 +270,8 @@ static int fake_member(void *context, const char *table, const char *column,
 
     (void)context;
     (void)err;
-    if (strcmp(table, "ref.place") == 0 && strcmp(column, "level") == 0)
-        return fake_has_level(value);
+    if (strcmp(table, "ref.place") == 0)
+        return fake_has_place(column, value);
     if (strcmp(table, "ref.code") != 0 || strcmp(column, "code") != 0)
         return 0;
     if (filter_column != NULL && strncmp(value, filter_value, strlen(filter_value)) != 0)

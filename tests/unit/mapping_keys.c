@@ -131,7 +131,8 @@ static void test_lost_database(void **state)
 
 int main(void)
 {
-    static char *const names[] = {"keys", "keys-documented", "keys-none", "generalise"};
+    static char *const names[] = {"keys", "keys-documented", "keys-none", "generalise",
+                                  "misfit-generalise"};
     enum { NAMES = sizeof names / sizeof *names };
     struct CMUnitTest tests[NAMES + 3];
 
