@@ -6,7 +6,7 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-CHECKS='shell python format layers length calls house tidy cppcheck'
+CHECKS='shell python format layers length calls house tidy analyzer cppcheck'
 MAXIMUM_LINES=600 # a longer file has a second job: find it
 
 c_files()
@@ -73,9 +73,17 @@ fail_on_output()
     ! grep .
 }
 
+# The checks of .clang-tidy that look at one place at a time.
 check_tidy()
 {
-    compiled_files | xargs -P "$(nproc)" -n 1 clang-tidy -p "$build" --quiet
+    compiled_files | xargs -P "$(nproc)" -n 1 clang-tidy -p "$build" --quiet --checks='-clang-analyzer-*'
+}
+
+# Those that follow paths through functions: ten times as slow, so for the long run.
+check_analyzer()
+{
+    compiled_files | grep "^$PWD/plugin/" |
+        xargs -P "$(nproc)" -n 1 clang-tidy -p "$build" --quiet --checks='-bugprone-*,-misc-*,-performance-*,-readability-*'
 }
 
 check_cppcheck()

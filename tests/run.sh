@@ -13,7 +13,7 @@ usage: sh tests/run.sh [--quick | --long] [--only FAMILY]... [--fuzz SECONDS] [-
 
   --quick         what a developer runs before a commit: no fuzzers, no clang-tidy, no
                   crash tests
-  --long          fuzzers for 5 minutes each, more kills, more submissions
+  --long          fuzzers for 5 minutes each, more kills, more submissions, clang's analyzer
   --only FAMILY   build unit fuzz checks e2e crash (may be repeated)
   --fuzz SECONDS  time for each fuzzer (default 10)
   --dir DIR       build and log there and keep it, so that the next run builds less
@@ -253,7 +253,9 @@ run_fuzzers()
 run_checks()
 {
     for check in $(sh "$root/tests/checks.sh" --list); do
-        if [ "$mode" = quick ] && [ "$check" = tidy ]; then continue; fi
+        case $mode.$check in
+        quick.tidy | quick.analyzer | normal.analyzer) continue ;;
+        esac
         run_check "checks/$check" sh "$root/tests/checks.sh" "$check" "$dir/clang-fuzz" || true
     done
 }

@@ -228,11 +228,12 @@ static bool has_files(const relais_item *item)
 static bool copy_files(relais_work *work, relais_item **items, size_t count, relais_error *err)
 {
     relais_item **with = relais_arena_alloc(work->batch, 2 * count * sizeof(relais_item *));
-    relais_item **again = with + count;
+    relais_item **again;
     size_t with_count = 0, again_count = 0;
 
     if (with == NULL)
         return relais_arena_error(work->batch, err);
+    again = with + count;
     for (size_t i = 0; i < count; i++) {
         if (!has_files(items[i]))
             continue;
