@@ -53,6 +53,33 @@ static void run(relais_mapping *mapping)
     relais_arena_destroy(arena);
 }
 
+/* A secret that is none, and a certificate whose key nobody has: quick to seal to. */
+static void read_secrets(relais_secrets *secrets)
+{
+    char name[] = "/tmp/relais-fuzz-secret-XXXXXX";
+    const relais_secret_files files = {
+        .keys = name, .key_version = 1, .certificate = RELAIS_SOURCE_DIR "/tests/fuzz/seal.crt"};
+    relais_error err = {0};
+    int fd = mkstemp(name);
+
+    if (fd < 0 || write(fd, "0123456789abcdef0123456789abcdef", 32) != 32 || close(fd) != 0 ||
+        !relais_secrets_read(&files, secrets, &err))
+        abort();
+    unlink(name);
+}
+
+static relais_secrets secrets;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    read_secrets(&secrets);
+    return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -67,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (stream == NULL || fwrite(data, 1, size, stream) != size || fclose(stream) != 0)
         abort();
     if (relais_mapping_read(file, &mapping, &err)) {
-        if (relais_mapping_bind(mapping, &fake_target, NULL, &err))
+        if (relais_mapping_bind(mapping, &fake_target, &secrets, &err))
             run(mapping);
         relais_mapping_free(mapping);
     } else if (err.code == RELAIS_ERR_NONE) {
