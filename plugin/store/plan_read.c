@@ -163,13 +163,24 @@ static bool check_name(const char *path, const char *name, const char *previous,
     return false;
 }
 
+/* The file becomes a part of the script: its bytes must be psql's, and its transaction ours. */
 static bool check_text(const relais_migration *migration, relais_error *err)
 {
-    if (relais_utf8_valid(migration->sql, migration->length) &&
-        memchr(migration->sql, '\0', migration->length) == NULL)
+    long line = 0;
+
+    if (!relais_utf8_valid(migration->sql, migration->length) ||
+        memchr(migration->sql, '\0', migration->length) != NULL)
+        relais_error_set(err, RELAIS_ERR_CONFIG, "the file is not UTF-8 text");
+    else if (migration->length >= 3 && memcmp(migration->sql, "\xef\xbb\xbf", 3) == 0)
+        relais_error_set(err, RELAIS_ERR_CONFIG,
+                         "the file begins with a byte order mark; save it without");
+    else if ((line = relais_script_transaction(migration->sql, migration->length)) > 0)
+        relais_error_set(err, RELAIS_ERR_CONFIG,
+                         "the file begins or ends a transaction; take that out, for each file is "
+                         "applied in a transaction of its own");
+    else
         return true;
-    relais_error_set(err, RELAIS_ERR_CONFIG, "the file is not UTF-8 text");
-    relais_error_at(err, migration->file, 0);
+    relais_error_at(err, migration->file, line);
     return false;
 }
 

@@ -1,5 +1,5 @@
 /*
- * A lexer for PostgreSQL's scripts and the one pattern looked for. See script.h.
+ * A lexer for PostgreSQL's scripts and the two patterns looked for. See script.h.
  */
 #include "store/script.h"
 
@@ -216,4 +216,36 @@ bool relais_script_tables(const char *sql, size_t length, relais_names *out, rel
         }
     }
     return true;
+}
+
+static bool is_transaction_word(token t)
+{
+    static const char *const words[] = {"begin", "start", "commit", "rollback", "abort"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (is_word(t, words[i]))
+            return true;
+    return false;
+}
+
+static long line_of(const char *sql, const char *at)
+{
+    long line = 1;
+
+    for (; sql < at; sql++)
+        line += *sql == '\n';
+    return line;
+}
+
+long relais_script_transaction(const char *sql, size_t length)
+{
+    cursor c = {sql, sql + length};
+    bool is_first = true; /* word of a statement */
+
+    for (token t = next_token(&c); t.kind != TOKEN_END; t = next_token(&c)) {
+        if (is_first && is_transaction_word(t))
+            return line_of(sql, t.text);
+        is_first = t.kind == TOKEN_OTHER && t.length == 1 && *t.text == ';';
+    }
+    return 0;
 }

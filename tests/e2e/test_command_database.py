@@ -3,11 +3,15 @@
 import json
 import os
 import shutil
+import signal
+import socket
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from command import FAILED, FRENCH, LATER, OK, ROOT, Site, database, parcel_name, read, start_database, write  # noqa: E402
+from command import (FAILED, FRENCH, LATER, OK, ROOT, Site, database, parcel_name, program, read,  # noqa: E402
+                     start_database, write)
 
 
 def setUpModule():
@@ -151,11 +155,64 @@ class Plan(Site):
         self.schema("0002_again.sql", "")
         self.assertIn("number of its own", self.expect(FAILED, "plan").err)
 
+    def test_a_file_with_a_transaction_of_its_own(self):
+        self.schema("0003_more.sql", "BEGIN;\nCREATE TABLE ref.more (x int);\nCOMMIT;\n")
+        done = self.expect(FAILED, "plan")
+        self.assertEqual(done.out, "")
+        self.assertIn("0003_more.sql:1: ", done.err)
+
     def test_a_database_that_is_away(self):
         conf = self.write_conf("away.conf", "host=/nonexistent dbname=x")
         done = self.expect(LATER, "plan", conf=conf)
         self.assertEqual(done.out, "")
         self.assertIn("cannot be reached", done.err)
+
+
+# ---- forward ---------------------------------------------------------------------------------------
+
+
+class Forward(Site):
+    """The command around the forwarder; what the forwarder does is tested elsewhere."""
+
+    def setUp(self):
+        super().setUp()
+        database.create(self.database)
+        self.schema("0001_ledger.sql", LEDGER)
+        self.apply()
+        write(os.path.join(self.mappings, "f1.xml"), '<mapping xmlns="urn:relais:mapping:1" form="f1">'
+              '<row table="public.thing"><column name="sub_id" select="$submission"/></row></mapping>')
+        self.sql("CREATE TABLE public.thing (sub_id uuid PRIMARY KEY);")
+        shutil.rmtree(self.spool)
+
+    def test_once_delivers_what_is_there(self):
+        self.expect(OK, "forward", "--once")  # makes the spool
+        self.parcel("03/new", parcel_name(1), b'<data id="f1" version="1"/>')
+        self.parcel("05/new", parcel_name(2), b'<data id="absent" version="1"/>')
+        done = self.expect(OK, "forward", "--once", "--batch", "1")
+        self.assertIn("1 delivered, 0 known already, 1 quarantined, 0 held", done.err)
+        self.assertEqual(self.sql("SELECT count(*) FROM public.thing;"), "1")
+
+    def test_systemd_is_told(self):
+        if b"libsystemd" not in subprocess.run(["ldd", program()], capture_output=True, check=True).stdout:
+            self.skipTest("built without libsystemd")
+        told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(told.close)
+        told.settimeout(60)
+        told.bind(os.path.join(self.dir, "notify"))
+        forward = subprocess.Popen([program(), "--config", self.conf, "forward"], stderr=subprocess.PIPE,
+                                   env={**os.environ, "NOTIFY_SOCKET": os.path.join(self.dir, "notify")})
+        self.addCleanup(forward.wait)
+        self.addCleanup(forward.kill)
+        self.addCleanup(forward.stderr.close)
+        self.assertEqual(told.recv(4096), b"READY=1")
+        self.assertTrue(any(b"event=store.up" in line for line in forward.stderr))
+        forward.send_signal(signal.SIGTERM)
+        self.assertEqual(told.recv(4096), b"STOPPING=1")
+        self.assertEqual(forward.wait(60), OK)
+
+    def test_what_a_person_must_mend_ends_it(self):
+        os.remove(os.path.join(self.mappings, "f1.xml"))
+        self.assertIn("no mapping can be used", self.expect(FAILED, "forward", "--once").err)
 
 
 # ---- status ----------------------------------------------------------------------------------------

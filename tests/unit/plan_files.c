@@ -52,6 +52,27 @@ static void test_tables_of_a_script(void **state)
         assert_string_equal(names.items[i], expected[i]);
 }
 
+static void test_transactions_in_a_script(void **state)
+{
+    static const struct {
+        const char *sql;
+        long line;
+    } scripts[] = {
+        {"CREATE TABLE a (b int);\nCOMMIT;", 2},
+        {"-- x\n/* y */ BEGIN;", 2},
+        {"SELECT 1;\n\n  start transaction;", 3},
+        {"SELECT 1;;ROLLBACK", 1},
+        {"CREATE TABLE commit (\"begin\" int, c text DEFAULT 'x; COMMIT;');", 0},
+        {"DO $$ BEGIN COMMIT; END $$; SELECT E'\\'; COMMIT;';", 0},
+        {"", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
+        assert_int_equal(relais_script_transaction(scripts[i].sql, strlen(scripts[i].sql)),
+                         scripts[i].line);
+}
+
 /* A script that is cut anywhere is read to its end, and no further. */
 static void test_a_cut_script_is_harmless(void **state)
 {
@@ -67,6 +88,7 @@ static void test_a_cut_script_is_harmless(void **state)
         assert_true(relais_script_tables(exact, length, &names, arena, &err));
         memcpy(exact, sql, length);
         assert_true(relais_script_tables(exact, length, &names, arena, &err));
+        assert_int_equal(relais_script_transaction(exact, length), 0);
     }
 }
 
@@ -175,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables_of_a_script),
+        cmocka_unit_test(test_transactions_in_a_script),
         cmocka_unit_test(test_a_cut_script_is_harmless),
         cmocka_unit_test(test_rows_and_lines),
         cmocka_unit_test(test_faults_name_their_line),
