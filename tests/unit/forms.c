@@ -6,10 +6,8 @@
 
 #include "base/text.h"
 
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -17,31 +15,7 @@
 #include <libxml/parser.h>
 
 #include "forms_directory.h"
-
-static relais_forms *forms;
-
-static int setup(void **state)
-{
-    return setup_directory(state) == 0 && relais_forms_open(directory, &forms, NULL) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    relais_forms_close(forms);
-    return teardown_directory(state);
-}
-
-static relais_snapshot *look(void)
-{
-    relais_error err;
-    relais_snapshot *snapshot;
-
-    relais_error_clear(&err);
-    snapshot = relais_forms_acquire(forms, true, &err);
-    assert_non_null(snapshot);
-    assert_int_equal(err.code, RELAIS_ERR_NONE);
-    return snapshot;
-}
+#include "forms_watched.h"
 
 /* The ids and versions published, as text: "a/1 b/". */
 static void check_published(const char *expected)
@@ -525,51 +499,6 @@ static void test_it_looks_once_a_second(void **state)
     relais_snapshot_release(snapshot);
 }
 
-/* ---- threads --------------------------------------------------------------------------- */
-
-static atomic_bool is_over;
-static atomic_int mistakes;
-
-/* Whatever a thread gets is a whole form. */
-static void *use_snapshots(void *argument)
-{
-    bool force = argument != NULL;
-
-    while (!is_over) {
-        relais_snapshot *snapshot = relais_forms_acquire(forms, force, NULL);
-        const relais_form_entry *form = relais_snapshot_find(snapshot, "f", NULL);
-
-        if (form == NULL || strstr(form->xml, "</h:html>") == NULL ||
-            strstr(form->xml, form->version) == NULL)
-            mistakes++;
-        relais_snapshot_release(snapshot);
-    }
-    return NULL;
-}
-
-static void test_threads(void **state)
-{
-    pthread_t threads[4];
-
-    (void)state;
-    write_file("f.xml", FORM("f", "1000", ""), OLD);
-    check_published("f/1000");
-    is_over = false;
-    for (size_t i = 0; i < 4; i++)
-        assert_int_equal(
-            pthread_create(&threads[i], NULL, use_snapshots, i % 2 == 0 ? NULL : &is_over), 0);
-    for (int i = 0; i < 100; i++) {
-        write_file("f.xml.tmp", i % 2 == 0 ? FORM("f", "2000", "") : FORM("f", "3000", ""), OLD);
-        rename_file("f.xml.tmp", "f.xml");
-        usleep(1000);
-    }
-    is_over = true;
-    for (size_t i = 0; i < 4; i++)
-        pthread_join(threads[i], NULL);
-    assert_int_equal(mistakes, 0);
-    check_published("f/3000");
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -597,7 +526,6 @@ int main(void)
         TEST(test_forms_limit),
         TEST(test_a_directory_that_goes_away),
         TEST(test_it_looks_once_a_second),
-        TEST(test_threads),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
