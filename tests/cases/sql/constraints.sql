@@ -36,7 +36,7 @@ SELECT pg_temp.refuses(pg_temp.a_case($$stage_date = '2026-01-31'$$), 'criminal_
 SELECT pg_temp.refuses(pg_temp.a_case($$offence = 'sg_inv'$$), 'criminal_case_offence_list_of');
 SELECT pg_temp.refuses(pg_temp.a_case($$stage = 'of_tip'$$), 'criminal_case_stage_list_sg');
 SELECT pg_temp.refuses(pg_temp.a_case($$offence = 'of_none'$$), 'criminal_case_offence_known');
-SELECT pg_temp.refuses(pg_temp.a_case($$fact_country = 'XXX'$$), 'criminal_case_fact_country_known');
+SELECT pg_temp.refuses(pg_temp.a_case($$fact_country = 'QQQ'$$), 'criminal_case_fact_country_known');
 SELECT pg_temp.refuses(pg_temp.a_case($$org_code = 'BRP-ZZZ'$$), 'criminal_case_org_code_known');
 SELECT pg_temp.refuses(pg_temp.a_case($$cross_border = true, foreign_help = '{civ}'$$), 'criminal_case_foreign_help_country_codes');
 SELECT pg_temp.refuses(pg_temp.a_case($$cross_border = true, foreign_help = '{CIV,NULL}'$$), 'criminal_case_foreign_help_country_codes');
