@@ -4,12 +4,14 @@ Each tests/cases/sql/NAME.sql is a pgTAP program that runs in a copy of a databa
 administrator makes it: roles by a superuser, then transforms/schema by an owner without any
 other right, through `relais plan` when there is a build to test.
 """
+import concurrent.futures
 import csv
 import glob
 import os
 import re
 import subprocess
 import tempfile
+import time
 import unittest
 
 from database import Database
@@ -113,6 +115,107 @@ def add_programs():
 
 
 add_programs()
+
+# Recordings of which each second one has the name (K1) of the one before: one match a pair, at any size.
+BATCH = """
+INSERT INTO relais.submission (sub_id, form_id, instance_id, xml_sha256, record_id, state, received_at, source)
+SELECT md5('s' || n)::uuid, 't', 'i' || n, sha256(('s' || n)::bytea), 'i' || n, 'delivered', now(), 'serve'
+  FROM generate_series({first}, {last}) n;
+INSERT INTO tip.victim (victim_id, national_code)
+SELECT test.victim(n), test.code(n) FROM generate_series({first}, {last}) n ON CONFLICT (victim_id) DO NOTHING;
+INSERT INTO tip.identification (identification_id, sub_id, victim_id, national_code, org_code, agent_code, event_date,
+       reported_at, place_code, detection, consent_basis, share_stats, sex, age)
+SELECT test.ident(n), md5('s' || n)::uuid, test.victim(n), test.code(n), 'SOC-HOU', 'A1', date '2026-01-01' + n % 365,
+       now(), 'BF-HOU', 'dt_road', 'co_mand', true, 'sx_f', 20
+  FROM generate_series({first}, {last}) n;
+INSERT INTO link.match_key (identification_id, kind, key_version, hmac)
+SELECT test.ident(n), k, 1, sha256((k || CASE k WHEN 'K1' THEN n / 2 WHEN 'K4' THEN n / 6 * 6 + n % 3 ELSE n END)::bytea)
+  FROM generate_series({first}, {last}) n, unnest('{{K1,K2,K3,K4,K5}}'::text[]) k;
+"""
+READ_ROWS = """
+SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint
+  FROM pg_stat_user_tables WHERE schemaname IN ('link', 'tip');
+"""
+# What people and functions ask, and the index that answers.
+LOOKUPS = {
+    "SELECT FROM link.match_key WHERE hmac = sha256('x') AND kind = 'K1' AND key_version = 1": "match_key_hmac",
+    "SELECT FROM tip.identification WHERE national_code = '123456789012'": "identification_national_code",
+    "SELECT FROM tip.identification WHERE victim_id = gen_random_uuid()": "identification_victim_id",
+    "SELECT FROM tip.victim WHERE merged_into = '00000000-0000-0000-0000-000000000000'": "victim_merged_into",
+    "SELECT FROM link.candidate WHERE victim_b = '00000000-0000-0000-0000-000000000000'": "candidate_victim_b",
+    "SELECT FROM link.candidate WHERE decision = 'open' ORDER BY score DESC, candidate_id LIMIT 20": "candidate_open",
+    "SELECT FROM link.merge_log WHERE kept = '00000000-0000-0000-0000-000000000000'": "merge_log_kept",
+    "SELECT FROM link.merge_log WHERE absorbed = '00000000-0000-0000-0000-000000000000'":
+        "merge_log_absorbed",
+    "SELECT FROM tip.assistance WHERE referred_to = 'SOC-HOU'": "assistance_referred_to",
+    "SELECT FROM tip.followup WHERE victim_id = '00000000-0000-0000-0000-000000000000'": "followup_victim_id",
+    "SELECT FROM tip.consent_change WHERE victim_id = '00000000-0000-0000-0000-000000000000'": "consent_change_victim_id",
+    "SELECT FROM tip.case_suspect WHERE suspect_id = '00000000-0000-0000-0000-000000000000'": "case_suspect_suspect_id",
+    "SELECT FROM identity.person WHERE keep_until < '2020-01-01'": "person_keep_until",
+    "SELECT FROM audit.access_log WHERE subject = '00000000-0000-0000-0000-000000000000'": "access_log_subject",
+}
+
+
+class Growth(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.name = copy("t_growth")
+        cls.size = 0
+
+    def record(self, count, batch=250):
+        """One session, as a forwarder's: plans made while the tables are empty are kept."""
+        script = ["SET plan_cache_mode = force_generic_plan;"]
+        for first in range(self.size, self.size + count, batch):
+            script.append("BEGIN;" + BATCH.format(first=first, last=first + batch - 1) + "COMMIT;")
+        before = int(database.psql(self.name, READ_ROWS))
+        database.psql(self.name, "".join(script))
+        type(self).size += count
+        return (int(database.psql(self.name, READ_ROWS)) - before) / count
+
+    def test_1_linking_reads_as_many_rows_for_each_recording_at_any_size(self):
+        self.record(1000)
+        small = self.record(500)
+        self.record(6500)
+        large = self.record(500)
+        self.assertGreater(small, 5)
+        self.assertLess(large, 1.3 * small, "rows read for each recording, at 1,000 and at 8,000")
+        pairs = database.psql(self.name, "SELECT count(*) FROM link.candidate")
+        joins = database.psql(self.name, "SELECT count(*) FROM link.merge_log")
+        self.assertEqual((pairs, joins), (str(self.size // 2), str(sum(n % 6 >= 3 for n in range(self.size)))))
+
+    def test_2_every_look_up_has_its_index(self):
+        """On many rows, or where a table is empty with reading it whole made dear."""
+        for query, index in LOOKUPS.items():
+            with self.subTest(index):
+                plan = database.psql(self.name, f"SET enable_seqscan = off; EXPLAIN {query}")
+                self.assertRegex(plan, rf"(Index|Bitmap).* {index}\b", query)
+
+    def test_3_two_transactions_do_not_miss_each_other(self):
+        """Each brings half of a pair; neither sees the other's before it commits."""
+        name = copy("t_race")
+        halves = [f"BEGIN; SELECT test.record({n}, {n}, 'SOC-HOU', '2026-03-0{n}', 'sx_m', 20, '{{K4:d}}');"
+                  "SELECT pg_advisory_lock_shared(1); SELECT pg_advisory_unlock_shared(1); COMMIT;" for n in (1, 2)]
+        gate = subprocess.Popen(["psql", "-X", "-q", "-d", database.conninfo(name)], stdin=subprocess.PIPE, text=True)
+        gate.stdin.write("SELECT pg_advisory_lock(1) \\g /dev/null\n\\! touch " + database.dir + "/gate\n")
+        gate.stdin.flush()
+        wait_until(lambda: os.path.exists(database.dir + "/gate"))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            done = [pool.submit(database.psql, name, half) for half in halves]
+            wait_until(lambda: database.psql(name, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'"
+                                                   " AND query LIKE '%lock_shared%'") == "2")
+            gate.communicate()
+            for each in done:
+                each.result()
+        self.assertEqual(database.psql(name, "SELECT test.people(1, 2)"), "{1,2}")
+
+
+def wait_until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("it did not happen")
+        time.sleep(0.05)
+
 
 if __name__ == "__main__":
     unittest.main()

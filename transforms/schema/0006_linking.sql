@@ -96,8 +96,8 @@ CREATE TABLE link.merge_log (
 CREATE UNIQUE INDEX merge_log_one_join_a_pair ON link.merge_log (least(kept, absorbed), greatest(kept, absorbed))
     WHERE undone_at IS NULL;
 CREATE INDEX merge_log_pair ON link.merge_log (least(kept, absorbed), greatest(kept, absorbed));
-CREATE INDEX merge_log_kept ON link.merge_log (kept) WHERE undone_at IS NULL;
-CREATE INDEX merge_log_absorbed ON link.merge_log (absorbed) WHERE undone_at IS NULL;
+CREATE INDEX merge_log_kept ON link.merge_log (kept);
+CREATE INDEX merge_log_absorbed ON link.merge_log (absorbed);
 COMMENT ON TABLE link.merge_log IS 'Chaque réunion de deux personnes, défaite ou non ; tip.victim.merged_into en découle';
 COMMENT ON COLUMN link.merge_log.merge_id IS 'Numéro de la réunion';
 COMMENT ON COLUMN link.merge_log.kept IS 'Personne dont le groupe reste';
@@ -204,9 +204,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT victim
         UNION
         SELECT n.id FROM member m CROSS JOIN LATERAL (
-            SELECT l.absorbed AS id FROM link.merge_log l WHERE l.kept = m.id AND l.undone_at IS NULL
+            SELECT l.absorbed AS id, l.undone_at FROM link.merge_log l WHERE l.kept = m.id
             UNION ALL
-            SELECT l.kept FROM link.merge_log l WHERE l.absorbed = m.id AND l.undone_at IS NULL) n
+            SELECT l.kept, l.undone_at FROM link.merge_log l WHERE l.absorbed = m.id OFFSET 0) n
+         WHERE n.undone_at IS NULL
     ) SELECT array_agg(id) FROM member
 $$;
 REVOKE EXECUTE ON FUNCTION link.group_of(uuid) FROM PUBLIC;
@@ -221,8 +222,9 @@ DECLARE
     kept_root uuid;
     absorbed_root uuid;
 BEGIN
-    FOR joined IN SELECT l.kept, l.absorbed FROM link.merge_log l
-                   WHERE l.kept = ANY (members) AND l.undone_at IS NULL ORDER BY l.merge_id
+    FOR joined IN SELECT l.kept, l.absorbed
+                    FROM (SELECT o.* FROM link.merge_log o WHERE o.kept = ANY (members) OFFSET 0) l
+                   WHERE l.undone_at IS NULL ORDER BY l.merge_id
     LOOP
         kept_root := roots[array_position(members, joined.kept)];
         absorbed_root := roots[array_position(members, joined.absorbed)];
@@ -349,29 +351,41 @@ $$;
 REVOKE EXECUTE ON FUNCTION link.may_join(uuid, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION link.may_join(uuid, uuid) IS 'Vrai si personne n''a décidé contre la réunion automatique de cette paire';
 
--- Of two people, the one recorded first: that one keeps its row when they are joined.
+-- Of two people, the one recorded first: that one keeps its row when they are joined. (An aggregate, because
+-- ORDER BY with LIMIT could make a plan walk all recordings by date until one is of these two.)
 CREATE FUNCTION link.earlier(a uuid, b uuid) RETURNS uuid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce((SELECT i.victim_id FROM tip.identification i WHERE i.victim_id IN (a, b)
-                      ORDER BY i.event_date, i.reported_at, i.victim_id LIMIT 1), a)
+    SELECT coalesce((array_agg(i.victim_id ORDER BY i.event_date, i.reported_at, i.victim_id))[1], a)
+      FROM tip.identification i WHERE i.victim_id IN (a, b)
 $$;
 REVOKE EXECUTE ON FUNCTION link.earlier(uuid, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION link.earlier(uuid, uuid) IS 'Celle de deux personnes qui a été enregistrée la première';
 
 -- Proposals and automatic joins of these people, as their recordings and keys say now.
+--
+-- Here and above no plan may read more than what concerns these people, also one made while the tables
+-- were empty: look-ups go by person (LATERAL, with OFFSET 0 so that no condition moves in and makes an
+-- index of all open pairs look good), and sets are subtracted by EXCEPT, which never compares each with each.
 CREATE FUNCTION link.relink(victims uuid[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    people uuid[] := ARRAY(SELECT DISTINCT unnest(victims));
     joined_a uuid[];
     joined_b uuid[];
 BEGIN
     WITH match AS MATERIALIZED (
-        SELECT m.*, m.automatic AND link.may_join(m.victim_a, m.victim_b) AS joins FROM link.matches(victims) m
+        SELECT m.*, m.automatic AND link.may_join(m.victim_a, m.victim_b) AS joins FROM link.matches(people) m
+    ), stale AS (
+        SELECT c.victim_a, c.victim_b
+          FROM unnest(people) AS p(id)
+         CROSS JOIN LATERAL (SELECT o.* FROM link.candidate o WHERE o.victim_a = p.id
+                              UNION ALL
+                             SELECT o.* FROM link.candidate o WHERE o.victim_b = p.id OFFSET 0) c
+         WHERE c.decision = 'open'
+        EXCEPT
+        SELECT m.victim_a, m.victim_b FROM match m WHERE NOT m.joins
     ), gone AS (
-        DELETE FROM link.candidate c
-         WHERE c.decision = 'open' AND (c.victim_a = ANY (victims) OR c.victim_b = ANY (victims))
-           AND NOT EXISTS (SELECT FROM match m
-                            WHERE m.victim_a = c.victim_a AND m.victim_b = c.victim_b AND NOT m.joins)
+        DELETE FROM link.candidate c USING stale s WHERE c.victim_a = s.victim_a AND c.victim_b = s.victim_b
     ), proposed AS (
         INSERT INTO link.candidate AS c (victim_a, victim_b, reason, score)
         SELECT m.victim_a, m.victim_b, m.reason, m.score FROM match m WHERE NOT m.joins
@@ -381,13 +395,17 @@ BEGIN
     SELECT array_agg(m.victim_a ORDER BY m.victim_a, m.victim_b), array_agg(m.victim_b ORDER BY m.victim_a, m.victim_b)
       INTO joined_a, joined_b FROM match m WHERE m.joins;
 
-    PERFORM link.undo(stale.merge_id, '(relais)')
-       FROM (SELECT l.merge_id FROM link.merge_log l
-              WHERE l.origin = 'K4' AND l.undone_at IS NULL
-                AND (l.kept = ANY (victims) OR l.absorbed = ANY (victims))
-                AND NOT EXISTS (SELECT FROM unnest(joined_a, joined_b) AS j(a, b)
-                                 WHERE j.a = least(l.kept, l.absorbed) AND j.b = greatest(l.kept, l.absorbed))
-              ORDER BY l.merge_id) stale;
+    PERFORM link.undo(l.merge_id, '(relais)')
+       FROM (SELECT least(o.kept, o.absorbed), greatest(o.kept, o.absorbed)
+               FROM unnest(people) AS p(id)
+              CROSS JOIN LATERAL (SELECT m.* FROM link.merge_log m WHERE m.kept = p.id
+                                   UNION ALL
+                                  SELECT m.* FROM link.merge_log m WHERE m.absorbed = p.id OFFSET 0) o
+              WHERE o.origin = 'K4' AND o.undone_at IS NULL
+             EXCEPT
+             SELECT j.a, j.b FROM unnest(joined_a, joined_b) AS j(a, b)) AS stale(a, b)
+       JOIN link.merge_log l ON least(l.kept, l.absorbed) = stale.a AND greatest(l.kept, l.absorbed) = stale.b
+                            AND l.undone_at IS NULL;
 
     PERFORM link.join_pair(e.kept, CASE e.kept WHEN j.a THEN j.b ELSE j.a END, 'K4', '(relais)')
        FROM unnest(joined_a, joined_b) AS j(a, b) CROSS JOIN LATERAL (SELECT link.earlier(j.a, j.b)) AS e(kept);
@@ -440,7 +458,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO link.pending (victims, codes)
     SELECT array_agg(DISTINCT i.victim_id), '{}'
-      FROM changed c JOIN tip.identification i ON i.identification_id = c.identification_id HAVING count(*) > 0;
+      FROM (SELECT DISTINCT identification_id FROM changed) c
+     CROSS JOIN LATERAL (SELECT o.victim_id FROM tip.identification o
+                          WHERE o.identification_id = c.identification_id OFFSET 0) i
+    HAVING count(*) > 0;
     RETURN NULL;
 END
 $$;
