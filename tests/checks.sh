@@ -11,17 +11,17 @@ MAXIMUM_LINES=600 # a longer file has a second job: find it
 
 c_files()
 {
-    find plugin tests -name '*.[ch]' | sort
+    find plugin tests -name node_modules -prune -o -name '*.[ch]' -print | sort
 }
 
 check_shell()
 {
-    find plugin tests .ci -name '*.sh' -o -path .ci/run | sort | xargs shellcheck -x
+    find plugin tests .ci -name node_modules -prune -o \( -name '*.sh' -o -path .ci/run \) -print | sort | xargs shellcheck -x
 }
 
 check_python()
 {
-    find tests -name '*.py' | sort | while read -r file; do
+    find tests -name node_modules -prune -o -name '*.py' -print | sort | while read -r file; do
         /usr/bin/python3 -c 'import ast, sys; ast.parse(open(sys.argv[1], encoding="utf-8").read(), sys.argv[1])' "$file" || exit 1
     done
 }
@@ -38,7 +38,8 @@ check_layers()
 
 check_length()
 {
-    find plugin tests transforms -name '*.[ch]' -o -name '*.sh' -o -name '*.py' -o -name '*.sql' | sort |
+    find plugin tests transforms -name node_modules -prune -o \( -name '*.[ch]' -o -name '*.sh' -o -name '*.py' \
+        -o -name '*.sql' \) -print | sort |
         while read -r file; do
             lines=$(wc -l <"$file")
             [ "$lines" -le "$MAXIMUM_LINES" ] || echo "$file has $lines lines, more than $MAXIMUM_LINES"
@@ -57,7 +58,8 @@ check_house()
 {
     {
         grep -rnIE '\b(TODO|FIXME|XXX)\b' plugin xforms transforms tests --include='*.[ch]' --include='*.sh' \
-            --include='*.py' --include='*.sql' --include='*.md' --include='*.xml' --exclude=checks.sh
+            --include='*.py' --include='*.sql' --include='*.md' --include='*.xml' \
+            --exclude=checks.sh --exclude-dir=node_modules
         for entry in *; do
             case $entry in
             plugin | xforms | transforms | tests | CMakeLists.txt | README.md | LICENSE | build*) ;;
