@@ -265,6 +265,25 @@ publish()
     find "$to" -type d -exec chmod 0755 {} +
 }
 
+# The secret of the keyed pseudonyms, and a certificate to seal identities to. On a real server
+# the private key is not there at all; here it is the caller's, and the forwarder cannot read it.
+make_keys()
+{
+    secret=$state/keys.secret certificate=$state/seal.pem private=$dir/seal.key
+    if [ ! -e "$secret" ]; then
+        (umask 027 && openssl rand -hex 32 >"$secret.new") || die "openssl made no secret." "Report this."
+        own "$secret.new"
+        mv "$secret.new" "$secret"
+    fi
+    if [ ! -e "$certificate" ]; then
+        (umask 077 && openssl req -x509 -newkey rsa:3072 -noenc -keyout "$private" -out "$certificate.new" \
+            -days 3650 -subj "/CN=Relais demonstration") >"$log/keys.log" 2>&1 ||
+            die "openssl made no certificate." "Report this." "$log/keys.log"
+        chmod 0644 "$certificate.new"
+        mv "$certificate.new" "$certificate"
+    fi
+}
+
 write_configuration()
 {
     conninfo="host=127.0.0.1 port=$db_port dbname=relais user=relais passfile=$passfile"
@@ -277,6 +296,11 @@ conninfo = $conninfo
 directory = $mappings
 [forms]
 directory = $forms
+[keys]
+secret = $secret
+version = 1
+[seal]
+certificate = $certificate
 END
     mv "$conf.new" "$conf"
     chmod 0640 "$conf"
@@ -516,6 +540,7 @@ start()
     choose_ports
     start_postgres
     prepare_database
+    make_keys
     write_configuration
     apply_schema
     start_forwarder

@@ -8,6 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from command import FAILED, FRENCH, LATER, OK, ROOT, Site, USAGE, database, parcel_name, read, start_database, write  # noqa: E402
+from keys import Keys  # noqa: E402
 
 
 def setUpModule():
@@ -277,6 +278,8 @@ class Check(Site):
     def test_the_national_forms(self):
         self.forms, self.mappings = os.path.join(ROOT, "xforms"), os.path.join(ROOT, "transforms")
         self.conf = self.write_conf("national.conf", database.conninfo(self.database))
+        with open(self.conf, "a", encoding="utf-8") as file:
+            file.write(Keys(self.dir).make().settings)
         database.create(self.database)
         database.psql("postgres", read(os.path.join(self.mappings, "roles.sql")))
         self.apply()

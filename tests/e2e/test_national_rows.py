@@ -19,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(ROOT / "tests" / "cases" / "national"))
 import generate  # noqa: E402
 from database import Database  # noqa: E402
+from keys import Keys  # noqa: E402
 
 NAME = "national"
 SAMPLES = ROOT / "xforms" / "samples"
@@ -30,6 +31,7 @@ database = Database()
 directory = tempfile.mkdtemp(prefix="relais-national-")
 spool = pathlib.Path(directory, "spool")
 conf = pathlib.Path(directory, "relais.conf")
+KEYS = Keys(directory)
 
 
 def program():
@@ -53,8 +55,9 @@ def setUpModule():
         for part in ("tmp", "new"):
             (spool / f"{shard:02x}" / part).mkdir(parents=True)
     (spool / "quarantine").mkdir()
+    KEYS.make()
     conf.write_text(f"[spool]\ndirectory = {spool}\n[store]\nconninfo = {database.conninfo(NAME)}\n"
-                    f"[mappings]\ndirectory = {ROOT}/transforms\n[forms]\ndirectory = {ROOT}/xforms\n")
+                    f"[mappings]\ndirectory = {ROOT}/transforms\n[forms]\ndirectory = {ROOT}/xforms\n{KEYS.settings}")
     planned = relais("plan")
     if planned.returncode != 0:
         raise AssertionError(planned.stderr)
