@@ -15,7 +15,7 @@ RELAIS_RUN_PACKAGES='nginx postgresql-15 postgresql-client-15 curl openssl'
 
 # To test: unit tests, fuzzers, analysers, the client that speaks like Collect.
 RELAIS_TEST_PACKAGES='libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck
-    shellcheck jing libxml2-utils python3 strace'
+    shellcheck jing libxml2-utils python3 strace postgresql-15-pgtap'
 
 # relais_missing_packages PACKAGE...: prints those that are not installed.
 relais_missing_packages()
