@@ -10,6 +10,7 @@ import unicodedata
 import unittest
 import xml.etree.ElementTree as ElementTree
 
+import test_national_lives as lives
 import test_national_rows as base
 from test_national_rows import NAME, database, forward, put, query, sample, values
 
@@ -183,6 +184,36 @@ class Identity(unittest.TestCase):
         xml = re.sub(r"<origin_region>[^<]*<", "<origin_region>BF-01<", sample("armed-group"))
         instance, = deliver(xml)
         self.assertEqual(base.recording(instance)[0]["origin_place"], "BF-15")
+
+
+class Suspects(unittest.TestCase):
+    def setUp(self):
+        self.xml = lives.sample(lives.CASE, "three-suspects")
+        lives.put(self.xml)
+        forward()
+
+    def sealed(self, xml):
+        return [(json.loads(base.KEYS.unseal(bytes.fromhex(row["sealed"]))), row["suspect_id"]) for row in query(
+            "SELECT encode(p.sealed, 'hex') AS sealed, p.suspect_id FROM identity.person p JOIN relais.submission s"
+            f" USING (sub_id) WHERE s.instance_id = '{lives.instance_of(xml)}' AND p.victim_id IS NULL"
+            f" AND p.seal_key = '{base.KEYS.key_id()}'")]
+
+    @staticmethod
+    def details(xml):
+        return [{one.tag: one.text.strip() for one in found if (one.text or "").strip()}
+                for found in ElementTree.fromstring(xml).iterfind("suspect/identity/details")]
+
+    def test_each_is_sealed_by_itself(self):
+        found, wanted = self.sealed(self.xml), [one for one in self.details(self.xml) if one]
+        self.assertTrue(wanted)
+        self.assertCountEqual([identity for identity, _ in found], wanted)
+        self.assertEqual(len({suspect for _, suspect in found}), len(wanted))
+
+    def test_a_correction_that_no_longer_needs_them_removes_them(self):
+        corrected = lives.edit(self.xml, ("<needed>yes</needed>", "<needed>no</needed>"))
+        lives.put(corrected)
+        forward()
+        self.assertEqual((self.sealed(self.xml), self.sealed(corrected)), ([], []))
 
 
 if __name__ == "__main__":
