@@ -7,14 +7,18 @@ other right, through `relais plan` when there is a build to test.
 import concurrent.futures
 import csv
 import glob
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree
 
 from database import Database
+from keys import Keys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TRANSFORMS = os.path.join(ROOT, "transforms")
@@ -207,6 +211,57 @@ class Growth(unittest.TestCase):
             for each in done:
                 each.result()
         self.assertEqual(database.psql(name, "SELECT test.people(1, 2)"), "{1,2}")
+
+
+@unittest.skipUnless(program(), "no build to test")
+class Forwarder(unittest.TestCase):
+    """The command itself, logged in as relais_forwarder, delivers every sample of every form."""
+
+    def parcel(self, sample):
+        with open(sample, "rb") as file:
+            body = file.read()
+        root = xml.etree.ElementTree.fromstring(body)
+        instance = next(node.text for node in root.iter() if node.tag.endswith("instanceID"))
+        fields = {"received": "2026-03-02T10:15:04.123Z", "source": "serve", "form": root.get("id"),
+                  "version": root.get("version"), "instance": instance, "content-type": "text/xml",
+                  "length": str(len(body)), "sha256": hashlib.sha256(body).hexdigest()}
+        text = "relais-parcel: 1\n" + "".join(f"{key}: {value}\n" for key, value in fields.items())
+        return text.encode() + b"\n" + body
+
+    def test_all_samples_are_delivered(self):
+        name = copy("t_forward")
+        directory = tempfile.mkdtemp(prefix="relais-schema-")
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        spool = os.path.join(directory, "spool")
+        conf = os.path.join(directory, "relais.conf")
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write(f"[spool]\ndirectory = {spool}\n[store]\nconninfo = {database.conninfo(name, 't_forwarder')}\n"
+                       f"[mappings]\ndirectory = {TRANSFORMS}\n[forms]\ndirectory = {ROOT}/xforms\n"
+                       + Keys(directory).make().settings)
+        with open(os.path.join(directory, "log"), "wb") as log:
+            forward = subprocess.Popen([program(), "--config", conf, "forward"], stdin=subprocess.DEVNULL,
+                                       stdout=log, stderr=log)
+        self.addCleanup(forward.wait, 30)
+        self.addCleanup(forward.terminate)
+        wait_until(lambda: os.path.isdir(os.path.join(spool, "quarantine")))
+        samples = sorted(glob.glob(os.path.join(ROOT, "xforms", "samples", "*.xml")))
+        for n, sample in enumerate(samples):
+            shard = os.path.join(spool, f"{n % 16:02x}")
+            part = os.path.join(shard, "tmp", f"{n}.parcel")
+            with open(part, "wb") as file:
+                file.write(self.parcel(sample))
+            os.rename(part, os.path.join(shard, "new", f"20260302T101504.{n:06}Z-{n:032x}.parcel"))
+        states = "SELECT state || ' ' || count(*) FROM relais.submission GROUP BY state"
+        try:
+            wait_until(lambda: not glob.glob(os.path.join(spool, "*", "new", "*.parcel")), 60)
+        except AssertionError:
+            self.fail(read(os.path.join(directory, "log")) + database.psql(name, states))
+        refused = database.psql(name, "SELECT form_id, instance_id, reason FROM relais.submission"
+                                      " WHERE state NOT IN ('delivered', 'partial')")
+        self.assertEqual(refused, "")
+        self.assertEqual(database.psql(name, "SELECT count(*) FROM relais.submission"), str(len(samples)))
+        self.assertGreater(int(database.psql(name, "SELECT count(*) FROM link.match_key")), 0)
+        self.assertGreater(int(database.psql(name, "SELECT count(*) FROM identity.person")), 0)
 
 
 def wait_until(condition, seconds=30):

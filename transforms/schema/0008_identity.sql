@@ -141,6 +141,18 @@ COMMENT ON COLUMN identity.person.seal_key IS 'Empreinte de la clé publique ; s
 COMMENT ON COLUMN identity.person.keep_until IS 'Jour où l''identité est à effacer';
 COMMENT ON COLUMN identity.person.created_at IS 'Quand elle est arrivée ici';
 
+-- A recording that turns out to be another person's (0006_linking.sql) takes its identity along.
+CREATE FUNCTION identity.follow_recording() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE identity.person p SET victim_id = NEW.victim_id WHERE p.identification_id = NEW.identification_id;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION identity.follow_recording() IS 'Garde l''identité à la personne de son enregistrement';
+CREATE TRIGGER identification_takes_identity_along AFTER UPDATE OF victim_id ON tip.identification
+    FOR EACH ROW WHEN (OLD.victim_id <> NEW.victim_id) EXECUTE FUNCTION identity.follow_recording();
+
 CREATE FUNCTION identity.request(person uuid, reason text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -22,8 +22,11 @@ SELECT is(test.people(1, 2, 3, 4, 5, 6), '{1,2,5}{3}{4,6}', 'each joins the firs
 SELECT test.record(7, 1, 'BRP-HOU', '2036-01-20', 'sx_m', 23);
 SELECT test.settle();
 SELECT is(test.people(1, 2, 7), '{1,2,7}', 'ten years later one is ten years older');
+INSERT INTO identity.person (person_id, victim_id, identification_id, sealed, seal_key, keep_until)
+VALUES (md5('p3')::uuid, (SELECT victim_id FROM tip.identification WHERE identification_id = test.ident(3)), test.ident(3), '\x30', 'k', '2031-01-01');
 SELECT test.record(3, 1, 'ONG-KAD', '2026-01-25', 'sx_m', 15);
 SELECT test.settle();
+SELECT is(victim_id, test.victim(1), 'its sealed identity goes with it') FROM identity.person;
 SELECT is(test.people(1, 2, 3, 4, 5, 6), '{1,2,3,5}{4,6}', 'a correction of the sex brings a recording back');
 SELECT is(test.pair(1, 4) IS NOT NULL AND (SELECT count(*) FROM link.open_candidate) = 1, true, 'and takes its proposals away');
 DELETE FROM tip.identification WHERE identification_id IN (test.ident(4), test.ident(6));
