@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import itertools
 import json
+import os
 import re
 import unicodedata
 import unittest
@@ -184,6 +185,45 @@ class Identity(unittest.TestCase):
         xml = re.sub(r"<origin_region>[^<]*<", "<origin_region>BF-01<", sample("armed-group"))
         instance, = deliver(xml)
         self.assertEqual(base.recording(instance)[0]["origin_place"], "BF-15")
+
+
+class WithoutSecrets(unittest.TestCase):
+    """The forwarder and the check where relais.conf names no secret, or one that is open to all."""
+
+    def setUp(self):
+        self.conf = base.conf.read_text()
+        self.addCleanup(base.conf.write_text, self.conf)
+
+    def test_nothing_is_delivered_and_nothing_is_lost_until_they_are_there(self):
+        base.conf.write_text(self.conf.replace(base.KEYS.settings, ""))
+        instance = put(sample("accents").encode())
+        done = base.relais("forward", "--once")
+        self.assertIn("no secret is configured", done.stdout + done.stderr)
+        self.assertEqual(values(f"SELECT count(*) FROM relais.submission WHERE instance_id = '{instance}'"), [0])
+        checked = base.relais("check")
+        self.assertRegex(checked.stdout, r"bf_tip_ident\.xml:\d+: error: this makes keys")
+        self.assertRegex(checked.stdout, r"bf_tip_case\.xml:\d+: error: this seals answers")
+        self.assertEqual(checked.returncode, 1)
+        alone = base.relais("check", "--no-database", f"{base.ROOT}/transforms/bf_tip_ident.xml")
+        self.assertRegex(alone.stdout, r"bf_tip_ident\.xml:\d+: warning: this makes keys")
+        base.conf.write_text(self.conf)
+        forward()
+        self.assertTrue(stored_keys(instance))
+
+    def test_a_secret_that_others_may_read_is_refused(self):
+        os.chmod(base.KEYS.secret, 0o644)
+        self.addCleanup(os.chmod, base.KEYS.secret, 0o600)
+        for command in (("forward", "--once"), ("check",)):
+            done = base.relais(*command)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("keys.secret: ", done.stdout + done.stderr)
+            self.assertIn("chmod", done.stdout + done.stderr)
+
+    def test_a_private_key_on_the_server_is_refused(self):
+        base.conf.write_text(self.conf.replace(base.KEYS.certificate, base.KEYS.private))
+        done = base.relais("forward", "--once")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("private key", done.stderr)
 
 
 class Suspects(unittest.TestCase):
