@@ -30,6 +30,8 @@ int relais_command_check(const relais_config *config, int argc, char **argv);
 int relais_command_plan(const relais_config *config, int argc, char **argv);
 int relais_command_status(const relais_config *config, int argc, char **argv);
 int relais_command_quarantine(const relais_config *config, int argc, char **argv);
+int relais_command_erase(const relais_config *config, int argc, char **argv);
+int relais_command_link(const relais_config *config, int argc, char **argv);
 int relais_command_device(const relais_config *config, int argc, char **argv);
 
 /* The usage line of a command, or of the whole when the name is not a command's. */

@@ -74,6 +74,45 @@ static const relais_command commands[] = {
         "  --yes         drop, really\n"
         "\n"
         "The beginning of a NAME suffices when no other parcel begins so.\n")},
+    {"erase", relais_command_erase, true,
+     "(--card CODE | --instance ID [--form FORM]) --reason TEXT\n"
+     "                    [--dry-run | --yes]",
+     N_("take a person or a submission out of database and spool"),
+     N_("Removes identity, matching keys, raw answers and attached files from the database and "
+        "the\n"
+        "copies that wait in the spool or in quarantine. The anonymous rows stay for the counts.\n"
+        "A copy that a phone sends again is acknowledged, and nothing comes of it.\n"
+        "\n"
+        "  --card CODE     the person of this card: all that was recorded of her or him\n"
+        "  --instance ID   one submission, with its corrections\n"
+        "  --form FORM     its form, when submissions of several forms have that id\n"
+        "  --reason TEXT   why, for the log of accesses; ten characters or more, no name\n"
+        "  --dry-run       only show what would go\n"
+        "  --yes           erase, without asking\n"
+        "\n"
+        "Criminal cases that name the card stay. If it is interrupted, run it again: it "
+        "finishes.\n"
+        "The login of conninfo must be of the coordination unit or the database's owner.\n")},
+    {"link", relais_command_link, true,
+     "list [--open | --all] [--json] [--limit N] | show PAIR |\n"
+     "                   decide PAIR same|different|new_episode --by NAME [--reason TEXT] |\n"
+     "                   undo PAIR --by NAME [--reason TEXT]",
+     N_("decide which recordings are of one person"),
+     N_("A PAIR is its number, as list shows it, or the ids of its two people.\n"
+        "\n"
+        "  list          pairs that may be one person, the likeliest first\n"
+        "  show PAIR     what was recorded of both, never an identity\n"
+        "  decide PAIR   same: they are one person; different: they are two; new_episode: one\n"
+        "                person, exploited again, who counts again\n"
+        "  undo PAIR     take a decision back, or a join that a document made\n"
+        "\n"
+        "  --all         list also what was decided (--open, the default, does not)\n"
+        "  --json        list or show for programs\n"
+        "  --limit N     list no more than N pairs (default: 50)\n"
+        "  --by NAME     who decides\n"
+        "  --reason TEXT why; no name\n"
+        "\n"
+        "All counts follow at once. The login of conninfo must be one that may link.\n")},
     {"device", relais_command_device, false,
      "sheet --url URL [--name PROJECT] [--user U --password-file F]\n"
      "                     [--text | --json | --png FILE]",
