@@ -18,6 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CONNECTIONS = (1, 8, 32, 64)
 PHOTO = 500 * 1024
 XML = 4096
+# All that a submission of the identification form becomes; what triggers add to these is added
+# to COPY's rows as well.
 TABLES = (
     "relais.submission",
     "tip.victim",
@@ -25,6 +27,9 @@ TABLES = (
     "tip.identification_item",
     "tip.exploitation",
     "tip.route_leg",
+    "tip.assistance",
+    "identity.person",
+    "link.match_key",
 )
 
 
