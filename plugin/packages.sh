@@ -13,9 +13,10 @@ RELAIS_BUILD_PACKAGES='gcc libc6-dev cmake ninja-build pkg-config gettext nginx-
 # To run a server of one's own; openssl makes its demonstration keys. setpriv, setsid and awk are in every Debian.
 RELAIS_RUN_PACKAGES='nginx postgresql-15 postgresql-client-15 curl openssl'
 
-# To test: unit tests, fuzzers, analysers, the client that speaks like Collect.
+# To test: unit tests, fuzzers, analysers, the client that speaks like Collect,
+# the browser in which other form engines run.
 RELAIS_TEST_PACKAGES='libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck
-    shellcheck jing libxml2-utils python3 strace postgresql-15-pgtap'
+    shellcheck jing libxml2-utils python3 strace postgresql-15-pgtap chromium'
 
 # relais_missing_packages PACKAGE...: prints those that are not installed.
 relais_missing_packages()
