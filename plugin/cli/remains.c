@@ -230,10 +230,12 @@ static bool search_quarantine(search *s, relais_error *err)
 bool relais_remains_find(relais_spool *spool, const relais_sought *sought, relais_arena *arena,
                          relais_remains *out, relais_error *err)
 {
-    search s = {spool, sought, arena, relais_arena_create(RELAIS_REMAINS_PARCEL_MAX), out};
+    search s = {.spool = spool, .sought = sought, .arena = arena};
     bool ok;
 
     *out = (relais_remains){0};
+    s.out = out;
+    s.scratch = relais_arena_create(RELAIS_REMAINS_PARCEL_MAX);
     if (s.scratch == NULL)
         return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
     ok = search_waiting(&s, err) && search_quarantine(&s, err);

@@ -3,6 +3,8 @@
 No web server: what a phone sends again is put into the spool as the module would, and
 `relais forward --once` meets it.
 """
+import os
+import pty
 import re
 import subprocess
 import unittest
@@ -228,6 +230,25 @@ class ByInstance(Erasing):
         self.assertEqual(query(f"SELECT * FROM identity.person WHERE victim_id = '{victim}'"), [])
         self.assertEqual(values(f"SELECT erased_at FROM tip.victim WHERE victim_id = '{victim}'"), [None])
 
+    def test_attached_files_go_and_are_not_taken_again(self):
+        xml = self.recording()
+        self.deliver(xml)
+        database.psql(NAME, "INSERT INTO relais.attachment SELECT sub_id, 'p.jpg', sha256('x'), 1, '', false, now(), 'x'"
+                            f" FROM relais.submission WHERE instance_id = '{lives.instance_of(xml)}'")
+        done = self.erase("--instance", lives.instance_of(xml), "--yes")
+        self.assertRegex(done.stdout, r"attached files +1\n")
+        self.assertEqual(values("SELECT count(*) FROM relais.attachment JOIN relais.submission USING (sub_id)"
+                                f" WHERE instance_id = '{lives.instance_of(xml)}'"), [0])
+
+    def test_a_parcel_that_nobody_can_read_is_counted(self):
+        xml = self.recording()
+        self.deliver(xml)
+        (spool / "quarantine" / "broken.parcel").write_bytes(b"no parcel")
+        done = self.erase("--card", self.card, "--yes", code=1)
+        self.assertIn("1 parcel cannot be read", done.stderr)
+        self.assertEqual(self.state(xml), ["erased"])
+        self.assertTrue((spool / "quarantine" / "broken.parcel").exists())
+
     def test_a_correction_that_waits_goes_with_what_it_corrects(self):
         first = self.recording()
         self.deliver(first)
@@ -255,6 +276,33 @@ class ByInstance(Erasing):
     def test_what_nobody_knows_is_an_error(self):
         self.erase("--instance", f"uuid:{uuid.uuid4()}", "--yes", code=1)
         self.erase("--card", lives.fresh_card(), "--yes", code=1)
+
+
+class AtATerminal(Erasing):
+    def answer(self, text):
+        """What is asked and shown, as French people see it, and the exit code."""
+        master, terminal = pty.openpty()
+        self.addCleanup(os.close, master)
+        with subprocess.Popen([base.program(), "--config", str(base.conf), "erase", "--card", self.card, "--reason", REASON],
+                              stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, cwd="/",
+                              env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "fr"}) as running:
+            os.close(terminal)
+            os.write(master, text)
+            shown = running.stdout.read().decode()
+        return shown, running.returncode
+
+    def test_it_shows_counts_and_erases_only_after_a_yes(self):
+        xml = self.recording()
+        self.deliver(xml)
+        for refused in (b"non\n", b"\n"):
+            shown, code = self.answer(refused)
+            self.assertIn("soumissions avec leurs réponses", shown)
+            self.assertIn("Rien n'a été effacé.", shown)
+            self.assertEqual((code, self.state(xml)), (1, ["delivered"]))
+        shown, code = self.answer(b"oui\n")
+        self.assertIn("Effacé.", shown)
+        self.assertEqual((code, self.state(xml)), (0, ["erased"]))
+        self.assertEqual([name for name in NAMES if name in shown], [])
 
 
 class Refusals(Erasing):
