@@ -299,10 +299,10 @@ class Status(Site):
         self.sql("VACUUM (ANALYZE) relais.submission;")
         log = os.path.join(database.dir, "log")
         offset = os.path.getsize(log)
-        conf = self.write_conf("explain.conf", database.conninfo(self.database) +
-                               " options='-csession_preload_libraries=auto_explain"
-                               " -cauto_explain.log_min_duration=0'")
-        found = json.loads(self.expect(OK, "status", "--json", conf=conf).out)
+        database.psql("postgres", f"""
+            ALTER DATABASE {self.database} SET session_preload_libraries = 'auto_explain';
+            ALTER DATABASE {self.database} SET auto_explain.log_min_duration = 0;""")
+        found = json.loads(self.expect(OK, "status", "--json").out)
         self.assertEqual([form["received"] for form in found["ledger"]["forms"]], [30010, 30000])
         with open(log, encoding="utf-8") as file:
             file.seek(offset)
