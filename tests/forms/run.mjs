@@ -34,6 +34,13 @@ const openBrowser = async (work) => {
     return context;
 };
 
+const loaded = async (page) => {
+    await page.locator(".form-initialization-status:is(.ready, .error)").waitFor({ state: "attached" });
+    if (await page.locator(".form-initialization-status.error").count() > 0) {
+        throw new Error(`Web Forms refuses the form: ${await page.getByRole("dialog").innerText()}`);
+    }
+};
+
 const jobs = {
     transform: (page, base, form) => page.evaluate(
         async ([base, form]) => (await import("/page/enketo.js")).transformForm(base, form), [base, form]),
@@ -41,7 +48,7 @@ const jobs = {
     fill: async (page, base, form) => {
         await page.evaluate(
             async ([base, form]) => (await import("/page/webforms.js")).showForm(base, form), [base, form]);
-        await page.locator(".form-initialization-status.ready").waitFor({ state: "attached" });
+        await loaded(page);
         const { default: answers } = await import(`./answers/${form}.mjs`);
         const person = new Respondent(page);
         const noted = await answers(person);

@@ -58,6 +58,9 @@ const accused = async (suspect) => {
     await suspect.date("Engagement des poursuites", "2026-01-30");
     await suspect.notAsked("Décision");
     await suspect.choose("Détenu à ce jour ?", "Oui");
+    await suspect.choose("L'identité est-elle nécessaire au rapprochement national ?", "Oui");
+    await suspect.text("Nom", "Zoundi");
+    await suspect.text("Plaque du véhicule", "11 ZZ 0001");
 };
 
 const convicted = async (suspect) => {

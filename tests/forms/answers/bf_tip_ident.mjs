@@ -1,5 +1,5 @@
-// A woman who was found on the road: consent, a new card, two forms of exploitation, a journey,
-// an assessment and a need. Her identity is not needed.
+// A woman who was found on the road: consent, a new card, her identity, two forms of
+// exploitation, a journey, an assessment and a need.
 const firstForm = async (exploitation) => {
     await exploitation.pick("Forme d'exploitation", "Prostitution d'autrui");
     await exploitation.choose("Déjà subie ou seulement prévue ?", "Déjà subie");
@@ -59,8 +59,19 @@ const whoSheIs = async (person) => {
     await person.notAsked("Province d'origine");
     await person.pick("Statut de résidence", "Migrant étranger");
     await person.pick("Pièce présentée", "Retenue par un tiers");
-    await person.choose("Faut-il l'identité pour aider cette personne ?", "Non");
     await person.choose("A-t-elle reçu une offre d'emploi suspecte ?", "Oui");
+};
+
+const whatHerNameIs = async (person) => {
+    await person.notAsked("Nom");
+    await person.choose("Faut-il l'identité pour aider cette personne ?", "Oui");
+    await person.text("Nom", "N'Guessan-Okafor");
+    await person.text("Prénoms", "Béatrice Ngozi");
+    await person.text("Téléphone", "+22670123456");
+    await person.reads("Téléphone", "Huit chiffres, sans espace ni +226, comme 70123456.");
+    await person.text("Téléphone", "70123456");
+    await person.noMessage("Téléphone");
+    await person.notAsked("Téléphone de la personne de confiance");
 };
 
 const whatHappened = async (person) => {
@@ -106,6 +117,7 @@ export default async (person) => {
     await identification(person);
     await consent(person);
     await whoSheIs(person);
+    await whatHerNameIs(person);
     await whatHappened(person);
     await journey(person);
     await help(person);
