@@ -51,7 +51,7 @@ action=start dir='' port='' detach=no
 
 say()
 {
-    printf '%s\n' "$*"
+    printf '%s\n' "$@"
 }
 
 # die WHAT WHAT-TO-DO [LOG]: ends the run; what was started is stopped by the exit trap.
@@ -534,10 +534,10 @@ start()
     install_packages
     settle_directory
     stop_all
+    choose_ports
     build
     publish "$root/xforms" "$forms"
     publish "$root/transforms" "$mappings"
-    choose_ports
     start_postgres
     prepare_database
     make_keys

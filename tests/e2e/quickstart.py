@@ -51,14 +51,15 @@ def free_port():
 
 class Quickstart:
     def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="relais-path-")
+        self.dir = self.top = tempfile.mkdtemp(prefix="relais-path-")
         self.port = free_port()
         self.env = {}
         self.output = ""
 
     # ---- the whole ------------------------------------------------------------------------
 
-    def run(self, *arguments, timeout=300):
+    @staticmethod
+    def run(*arguments, timeout=300):
         return subprocess.run(["sh", SCRIPT, *arguments], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=timeout, text=True, check=False)
@@ -78,8 +79,10 @@ class Quickstart:
         return self.run("--stop", "--dir", self.dir)
 
     def remove(self):
-        self.stop()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        if os.path.isdir(self.dir):
+            self.stop()
+        for directory in {self.state, self.dir, self.top}:
+            shutil.rmtree(directory, ignore_errors=True)
 
     @property
     def url(self):

@@ -1,0 +1,100 @@
+"""plugin/quickstart.sh itself: what it refuses, what it says, and that it leaves nothing running."""
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from quickstart import SCRIPT, Quickstart, free_port, wait_until
+
+
+class Refusals(unittest.TestCase):
+    def run_script(self, *arguments):
+        return Quickstart.run(*arguments)
+
+    def test_help(self):
+        done = self.run_script("--help")
+        self.assertEqual(done.returncode, 0)
+        for word in ("--dir", "--port", "--detach", "--stop", "RELAIS_DB"):
+            self.assertIn(word, done.stdout)
+
+    def test_misuse_shows_the_usage(self):
+        for arguments in (["--nonsense"], ["--dir"], ["--port", "http"], ["--stop"]):
+            done = self.run_script(*arguments)
+            self.assertEqual(done.returncode, 2, arguments)
+            self.assertIn("usage:", done.stdout)
+
+    def test_stopping_what_is_not_there(self):
+        done = self.run_script("--stop", "--dir", "/nonexistent/relais")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("there is no directory", done.stdout)
+
+    def test_a_path_that_configuration_files_would_misread(self):
+        with tempfile.TemporaryDirectory(prefix="relais path;") as directory:
+            done = self.run_script("--dir", directory)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("Choose a --dir", done.stdout)
+
+    def test_a_port_that_is_taken(self):
+        with socket.create_server(("127.0.0.1", 0)) as other, \
+                tempfile.TemporaryDirectory(prefix="relais-path-") as directory:
+            port = other.getsockname()[1]
+            done = self.run_script("--dir", directory, "--port", str(port), "--detach")
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn(f"port {port} is taken", done.stdout)
+            self.assertFalse(os.path.exists(os.path.join(directory, "env")))
+
+
+class Life(unittest.TestCase):
+    def setUp(self):
+        self.server = Quickstart()
+        self.addCleanup(self.server.remove)
+
+    def running(self):
+        return [name for name in ("nginx", "forward", "postgres") if self.server.pid(name)]
+
+    def test_below_a_directory_that_the_servers_may_not_enter(self):
+        """Everything works all the same; as a plain user nothing is out of reach."""
+        self.server.dir = os.path.join(self.server.dir, "private", "relais")
+        os.makedirs(self.server.dir)
+        os.chmod(os.path.dirname(self.server.dir), 0o700)
+        self.server.start()
+        self.assertEqual(len(self.running()), 3)
+        self.assertGreater(self.server.sql("SELECT count(*) AS n FROM relais.submission")[0]["n"], 0)
+        self.assertEqual(os.stat(os.path.dirname(self.server.dir)).st_mode & 0o777, 0o700)
+
+    def test_ctrl_c_stops_everything(self):
+        process = subprocess.Popen(
+            ["sh", SCRIPT, "--dir", self.server.dir, "--port", str(free_port())],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True)
+        self.addCleanup(process.stdout.close)
+        for line in process.stdout:
+            if line.startswith("Running."):
+                break
+        self.assertEqual(len(self.running()), 3)
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.stdout.read()
+        self.assertEqual(process.wait(60), 0, rest)
+        self.assertIn("Stopped: nginx forward postgres", rest)
+        self.assertEqual(self.running(), [])
+
+    def test_a_server_that_ends_by_itself_is_told_and_the_rest_stopped(self):
+        process = subprocess.Popen(
+            ["sh", SCRIPT, "--dir", self.server.dir, "--port", str(free_port())],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True)
+        self.addCleanup(process.stdout.close)
+        for line in process.stdout:
+            if line.startswith("Running."):
+                break
+        self.server.kill("forward")
+        rest = process.stdout.read()
+        self.assertEqual(process.wait(60), 1, rest)
+        self.assertIn("one of the servers ended", rest)
+        wait_until(lambda: not self.running(), 10, "all to be stopped")
+
+
+if __name__ == "__main__":
+    unittest.main()
