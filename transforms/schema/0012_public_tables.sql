@@ -102,8 +102,20 @@ COMMENT ON FUNCTION stat.protected_table(integer) IS
 REVOKE EXECUTE ON FUNCTION stat.protected_table(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION stat.protected_table(integer) TO relais_analyst, relais_coordination;
 
-CREATE VIEW stat.public_table WITH (security_barrier) AS SELECT * FROM stat.protected_table(11);
-CREATE VIEW stat.ministry_table WITH (security_barrier) AS SELECT * FROM stat.protected_table(5);
+-- A view's reader needs the right to call what it calls, and may not choose k: hence one function each.
+CREATE FUNCTION stat.public_lines()
+RETURNS TABLE (year integer, level text, region_13 text, region text, sex text, age_group text, tip_class text, victims text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT * FROM stat.protected_table(11) $$;
+CREATE FUNCTION stat.ministry_lines()
+RETURNS TABLE (year integer, level text, region_13 text, region text, sex text, age_group text, tip_class text, victims text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT * FROM stat.protected_table(5) $$;
+COMMENT ON FUNCTION stat.public_lines() IS 'Lignes de stat.public_table (k = 11)';
+COMMENT ON FUNCTION stat.ministry_lines() IS 'Lignes de stat.ministry_table (k = 5)';
+REVOKE EXECUTE ON FUNCTION stat.public_lines(), stat.ministry_lines() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION stat.public_lines(), stat.ministry_lines() TO relais_analyst, relais_coordination;
+
+CREATE VIEW stat.public_table WITH (security_barrier) AS SELECT * FROM stat.public_lines();
+CREATE VIEW stat.ministry_table WITH (security_barrier) AS SELECT * FROM stat.ministry_lines();
 COMMENT ON VIEW stat.public_table IS 'Pour le public : victimes identifiées et présumées par année, région, sexe, âge et classe d''exploitation ; cases de moins de 11 masquées';
 COMMENT ON VIEW stat.ministry_table IS 'Entre ministères : le même tableau, cases de moins de 5 masquées';
 DO $$

@@ -192,20 +192,18 @@ COMMENT ON COLUMN stat.sdg_16_2_2.per_100000 IS 'Taux pour 100 000 habitants ; v
 -- ---- from where to where -----------------------------------------------------------------------------------
 
 CREATE VIEW stat.corridor WITH (security_barrier) AS
-WITH leg AS (
-    SELECT l.identification_id,
-           (array_agg(l.country ORDER BY l.seq) FILTER (WHERE l.kind = 'origin'))[1] AS origin_country,
-           (array_agg(l.place_code ORDER BY l.seq) FILTER (WHERE l.kind = 'origin'))[1] AS origin_place,
-           (array_agg(l.country ORDER BY l.seq DESC) FILTER (WHERE l.kind IN ('exploitation', 'destination')))[1] AS end_country,
-           (array_agg(l.place_code ORDER BY l.seq DESC) FILTER (WHERE l.kind IN ('exploitation', 'destination')))[1] AS end_place
-      FROM tip.route_leg l GROUP BY l.identification_id
-), journey AS (
+WITH journey AS (
     SELECT f.year, f.form, f.sex, f.age_group, f.status, f.realised,
            coalesce(f.origin_country, l.origin_country) AS origin_country,
            CASE WHEN f.origin_country IS NULL THEN l.origin_place ELSE f.origin_place END AS origin_place,
            coalesce(f.exploitation_country, l.end_country) AS end_country,
            CASE WHEN f.exploitation_country IS NULL THEN l.end_place ELSE f.exploitation_place END AS end_place
-      FROM stat.victim_fact f LEFT JOIN leg l ON l.identification_id = f.speaking_record
+      FROM stat.victim_fact f CROSS JOIN LATERAL (
+           SELECT (array_agg(l.country ORDER BY l.seq) FILTER (WHERE l.kind = 'origin'))[1] AS origin_country,
+                  (array_agg(l.place_code ORDER BY l.seq) FILTER (WHERE l.kind = 'origin'))[1] AS origin_place,
+                  (array_agg(l.country ORDER BY l.seq DESC) FILTER (WHERE l.kind IN ('exploitation', 'destination')))[1] AS end_country,
+                  (array_agg(l.place_code ORDER BY l.seq DESC) FILTER (WHERE l.kind IN ('exploitation', 'destination')))[1] AS end_place
+             FROM tip.route_leg l WHERE l.identification_id = f.speaking_record) l
 )
 SELECT j.year, j.origin_country, o.region AS origin_region, o.region_13 AS origin_region_13,
        j.end_country AS destination_country, d.region AS destination_region, d.region_13 AS destination_region_13,

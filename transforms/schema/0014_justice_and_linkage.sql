@@ -36,19 +36,18 @@ COMMENT ON COLUMN stat.justice_funnel.days_opened_to_decided IS 'Jours de l''ouv
 
 -- ---- recordings and people -----------------------------------------------------------------------------------
 
--- The lower bound joins people along open pairs, also through a third one.
+-- The lower bound joins people along open pairs, also through others, counted or not.
 CREATE VIEW stat.linkage WITH (security_barrier) AS
-WITH RECURSIVE pair AS MATERIALIZED (
+WITH RECURSIVE pair AS (
     SELECT coalesce(a.merged_into, a.victim_id) AS a, coalesce(b.merged_into, b.victim_id) AS b
       FROM link.candidate c JOIN tip.victim a ON a.victim_id = c.victim_a JOIN tip.victim b ON b.victim_id = c.victim_b
      WHERE c.decision = 'open' AND c.score >= 0.5
-), fact AS MATERIALIZED (
-    SELECT f.person, f.year, f.records FROM stat.victim_fact f
 ), edge AS MATERIALIZED (
-    SELECT p.a, p.b FROM pair p WHERE p.a <> p.b AND p.a IN (SELECT person FROM fact) AND p.b IN (SELECT person FROM fact)
-    UNION SELECT p.b, p.a FROM pair p WHERE p.a <> p.b AND p.a IN (SELECT person FROM fact) AND p.b IN (SELECT person FROM fact)
+    SELECT p.a, p.b FROM pair p WHERE p.a <> p.b UNION SELECT p.b, p.a FROM pair p WHERE p.a <> p.b
 ), reach(person, other) AS (
     SELECT e.a, e.b FROM edge e UNION SELECT r.person, e.b FROM reach r JOIN edge e ON e.a = r.other
+), fact AS MATERIALIZED (
+    SELECT f.person, f.year, f.records FROM stat.victim_fact f
 ), hidden AS (   -- somebody who may be a person counted earlier: of each group, all but the first
     SELECT DISTINCT r.person FROM reach r JOIN fact f ON f.person = r.person JOIN fact o ON o.person = r.other
      WHERE (o.year, o.person) < (f.year, f.person)
@@ -126,15 +125,16 @@ WITH fact AS MATERIALIZED (
             UNION ALL SELECT x.form FROM tip.exploitation x WHERE x.identification_id = i.identification_id
             UNION ALL VALUES (i.sex), (f.detection), (i.recruiter_relation), (i.recruit_channel), (i.residence_status), (i.id_doc)) a(code)
      WHERE a.code NOT LIKE '%\_unk'
+), given AS (
+    SELECT a.year, a.code, count(*) AS persons FROM answer a GROUP BY a.year, a.code
 ), answered AS (
     SELECT a.year, left(a.code, 2) AS list, count(DISTINCT a.person) AS persons FROM answer a GROUP BY 1, 2
 )
-SELECT n.year, n.list, c.code, c.label_fr, c.label_en, count(a.person) AS persons, n.persons AS answered,
-       round(100 * count(a.person)::numeric / n.persons, 1) AS percent
+SELECT n.year, n.list, c.code, c.label_fr, c.label_en, coalesce(g.persons, 0) AS persons, n.persons AS answered,
+       round(100 * coalesce(g.persons, 0)::numeric / n.persons, 1) AS percent
   FROM answered n
   JOIN ref.code c ON c.list = n.list AND c.code NOT LIKE '%\_unk'
-  LEFT JOIN answer a ON a.year = n.year AND a.code = c.code
- GROUP BY n.year, n.list, c.code, c.label_fr, c.label_en, n.persons;
+  LEFT JOIN given g ON g.year = n.year AND g.code = c.code;
 COMMENT ON VIEW stat.answer_share IS 'Parts en pour cent des personnes qui ont une réponse à la question, pas de toutes : un silence n''est pas un non. Victimes identifiées et présumées';
 COMMENT ON COLUMN stat.answer_share.year IS 'Année';
 COMMENT ON COLUMN stat.answer_share.list IS 'Question, par sa liste (me moyens, ct contrôle, ex formes, rr recruteur…)';

@@ -7,19 +7,6 @@
 CREATE VIEW stat.ctdc_2024 WITH (security_barrier) AS
 WITH fact AS MATERIALIZED (
     SELECT f.* FROM stat.victim_fact f WHERE f.status IN ('vs_conf', 'vs_pres')
-), code AS (
-    SELECT f.speaking_record AS id, a.code
-      FROM fact f JOIN tip.identification i ON i.identification_id = f.speaking_record
-     CROSS JOIN LATERAL (
-           SELECT t.code FROM tip.identification_item t WHERE t.identification_id = i.identification_id
-            UNION ALL SELECT x.form FROM tip.exploitation x WHERE x.identification_id = i.identification_id
-            UNION ALL VALUES (i.recruiter_relation), (i.id_doc)) a(code)
-), field AS (
-    SELECT c.id, array_agg(m.field) AS names
-      FROM code c JOIN ref.code_map m ON m.code = c.code AND m.standard = 'CTDC-2024' AND m.value = '1' GROUP BY c.id
-), suffered AS (   -- the main form if it was suffered, else the first that was
-    SELECT x.identification_id AS id, (array_agg(x.country ORDER BY x.main DESC, x.seq))[1] AS country
-      FROM tip.exploitation x WHERE x.realised GROUP BY x.identification_id
 )
 SELECT 'CTDC-2024-v2' AS codebook, f.year AS "yearOfRegistration",
        CASE f.sex WHEN 'sx_f' THEN 'Woman' WHEN 'sx_m' THEN 'Man' END AS gender, f.ctdc_age AS "ageBroad", f.citizenship,
@@ -48,8 +35,15 @@ SELECT 'CTDC-2024-v2' AS codebook, f.year AS "yearOfRegistration",
        CASE WHEN 'recruiterRelationOther' = ANY (n.names) THEN 1 END AS "recruiterRelationOther"
   FROM fact f
   JOIN tip.identification i ON i.identification_id = f.speaking_record
-  LEFT JOIN field n ON n.id = f.speaking_record
-  LEFT JOIN suffered s ON s.id = f.speaking_record;
+  CROSS JOIN LATERAL (
+       SELECT array_agg(m.field) AS names
+         FROM (SELECT t.code FROM tip.identification_item t WHERE t.identification_id = f.speaking_record
+               UNION ALL SELECT x.form FROM tip.exploitation x WHERE x.identification_id = f.speaking_record
+               UNION ALL VALUES (i.recruiter_relation), (i.id_doc)) a(code)
+         JOIN ref.code_map m ON m.code = a.code AND m.standard = 'CTDC-2024' AND m.value = '1') n
+  CROSS JOIN LATERAL (   -- the main form if it was suffered, else the first that was
+       SELECT (array_agg(x.country ORDER BY x.main DESC, x.seq))[1] AS country
+         FROM tip.exploitation x WHERE x.identification_id = f.speaking_record AND x.realised) s;
 COMMENT ON VIEW stat.ctdc_2024 IS 'Les 27 variables du fichier mondial de la CTDC (codebook 2, février 2024) : matière d''un fichier synthétique, jamais transmise ligne à ligne';
 
 CREATE VIEW stat.htcds_2 WITH (security_barrier) AS
@@ -64,22 +58,6 @@ WITH fact AS MATERIALIZED (
       LEFT JOIN stat.episode e ON e.national_code = v.national_code AND u.visited_on >= e.since
                          AND (e.until IS NULL OR u.visited_on < e.until)
      ORDER BY 1, u.visited_on DESC, u.followup_id DESC
-), code AS (
-    SELECT f.speaking_record AS id, a.code
-      FROM fact f JOIN tip.identification i ON i.identification_id = f.speaking_record
-      LEFT JOIN visit v ON v.person = f.person
-      LEFT JOIN given g ON g.person = f.person
-     CROSS JOIN LATERAL (
-           SELECT t.code FROM tip.identification_item t WHERE t.identification_id = i.identification_id
-            UNION ALL SELECT x.form FROM tip.exploitation x WHERE x.identification_id = i.identification_id
-            UNION ALL SELECT unnest(g.services)
-            UNION ALL VALUES (coalesce(i.sex, 'sx_unk')), (f.status), (f.org_type), (i.recruiter_relation), (i.recruit_channel), (i.id_doc),
-                             (v.case_state), (i.consent_basis)) a(code)
-), field AS (   -- blanks around a value are an error of the standard's own file; several values, one answer
-    SELECT c.id, m.field, string_agg(DISTINCT btrim(m.value), ';' ORDER BY btrim(m.value)) AS value
-      FROM code c JOIN ref.code_map m ON m.code = c.code AND m.standard = 'HTCDS' GROUP BY c.id, m.field
-), record AS (
-    SELECT d.id, jsonb_object_agg(d.field, d.value) AS answers FROM field d GROUP BY d.id
 )
 SELECT 'HTCDS-2.0' AS standard, f.year AS registered_in,
        r.answers ->> 'prs_Gender' AS "prs_Gender", p.iso2 AS "prs_Citizenship", r.answers ->> 'prs_Deceased' AS "prs_Deceased",
@@ -92,7 +70,17 @@ SELECT 'HTCDS-2.0' AS standard, f.year AS registered_in,
        r.answers ->> 'cas_Status' AS "cas_Status", r.answers ->> 'spl_Type' AS "spl_Type", r.answers ->> 'con_Consent' AS "con_Consent"
   FROM fact f
   JOIN tip.identification i ON i.identification_id = f.speaking_record
-  JOIN record r ON r.id = f.speaking_record
+  LEFT JOIN given g ON g.person = f.person
+  LEFT JOIN visit v ON v.person = f.person
+  CROSS JOIN LATERAL (   -- blanks around a value are an error of the standard's own file; several values, one answer
+       SELECT jsonb_object_agg(d.field, d.value) AS answers
+         FROM (SELECT m.field, string_agg(DISTINCT btrim(m.value), ';' ORDER BY btrim(m.value)) AS value
+                 FROM (SELECT t.code FROM tip.identification_item t WHERE t.identification_id = f.speaking_record
+                       UNION ALL SELECT x.form FROM tip.exploitation x WHERE x.identification_id = f.speaking_record
+                       UNION ALL SELECT unnest(g.services)
+                       UNION ALL VALUES (coalesce(i.sex, 'sx_unk')), (f.status), (f.org_type), (i.recruiter_relation), (i.recruit_channel),
+                                        (i.id_doc), (v.case_state), (i.consent_basis)) a(code)
+                 JOIN ref.code_map m ON m.code = a.code AND m.standard = 'HTCDS' GROUP BY m.field) d) r
   LEFT JOIN ref.country p ON p.iso3 = f.citizenship
   LEFT JOIN ref.country x ON x.iso3 = f.exploitation_country;
 COMMENT ON VIEW stat.htcds_2 IS 'Champs essentiels du HTCDS 2.0 (OIM, CC BY 4.0), sans nom ni contact : matière d''un fichier synthétique, jamais transmise ligne à ligne. Les champs à choix multiples sont séparés par des points-virgules';

@@ -392,9 +392,10 @@ def roots(p):
 
 
 def surplus(p, facts):
-    """People who may be one that was counted earlier: each group but its first, by union and find."""
+    """People who may be one that was counted earlier: each group but its first, by union and find.
+    Somebody who is not counted may join two who are."""
     counted, root = {f.person: f for f in facts}, roots(p)
-    parent = {f.person: f.person for f in facts}
+    parent = {v.id: v.id for v in root.values()}
 
     def find(one):
         while parent[one] != one:
@@ -403,10 +404,10 @@ def surplus(p, facts):
 
     for a, b, score, _, decision in p.pairs:
         a, b = root[a].id, root[b].id
-        if decision == "open" and float(score) >= 0.5 and a in counted and b in counted:
+        if decision == "open" and float(score) >= 0.5:
             parent[find(a)] = find(b)
     groups = collections.defaultdict(list)
-    for one in parent:
+    for one in counted:
         groups[find(one)].append(one)
     return {one for group in groups.values() for one in sorted(group, key=lambda one: (counted[one].year, one))[1:]}
 
