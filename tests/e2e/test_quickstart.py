@@ -54,6 +54,19 @@ class Life(unittest.TestCase):
     def running(self):
         return [name for name in ("nginx", "forward", "postgres") if self.server.pid(name)]
 
+    def run_in_foreground(self):
+        """As at a terminal: a shell that runs tests in the background ignores Ctrl-C, its
+        children inherit that, and no trap can take it back."""
+        process = subprocess.Popen(
+            ["sh", SCRIPT, "--dir", self.server.dir, "--port", str(free_port())],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.addCleanup(process.stdout.close)
+        for line in process.stdout:
+            if line.startswith("Running."):
+                break
+        return process
+
     def test_below_a_directory_that_the_servers_may_not_enter(self):
         """Everything works all the same; as a plain user nothing is out of reach."""
         self.server.dir = os.path.join(self.server.dir, "private", "relais")
@@ -65,14 +78,7 @@ class Life(unittest.TestCase):
         self.assertEqual(os.stat(os.path.dirname(self.server.dir)).st_mode & 0o777, 0o700)
 
     def test_ctrl_c_stops_everything(self):
-        process = subprocess.Popen(
-            ["sh", SCRIPT, "--dir", self.server.dir, "--port", str(free_port())],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            start_new_session=True)
-        self.addCleanup(process.stdout.close)
-        for line in process.stdout:
-            if line.startswith("Running."):
-                break
+        process = self.run_in_foreground()
         self.assertEqual(len(self.running()), 3)
         os.killpg(process.pid, signal.SIGINT)
         rest = process.stdout.read()
@@ -81,14 +87,7 @@ class Life(unittest.TestCase):
         self.assertEqual(self.running(), [])
 
     def test_a_server_that_ends_by_itself_is_told_and_the_rest_stopped(self):
-        process = subprocess.Popen(
-            ["sh", SCRIPT, "--dir", self.server.dir, "--port", str(free_port())],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            start_new_session=True)
-        self.addCleanup(process.stdout.close)
-        for line in process.stdout:
-            if line.startswith("Running."):
-                break
+        process = self.run_in_foreground()
         self.server.kill("forward")
         rest = process.stdout.read()
         self.assertEqual(process.wait(60), 1, rest)
