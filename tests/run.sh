@@ -31,7 +31,7 @@ PATH=$PATH:/usr/sbin:/sbin
 export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 umask 022
 
-families='' mode=normal fuzz_seconds='' dir='' keep=no
+lanes='' families='' mode=normal fuzz_seconds='' dir='' keep=no
 cores=$(nproc)
 
 parse_arguments()
@@ -89,16 +89,9 @@ wants()
 
 # ---- the run's directory, and leaving nothing behind ----------------------------------------
 
-# Every process of this run carries a mark in its environment, or works below its directory: so
-# the end finds them all, also those that left the process group. The shell gets its own mark by
-# starting once more.
-if [ -z "${RELAIS_TEST_MARK:-}" ]; then
-    RELAIS_TEST_MARK=relais-tests-$$-$(date +%s)
-    export RELAIS_TEST_MARK
-    exec sh "$0" "$@"
-fi
-
-# Servers' users must be able to enter it.
+# Servers' users must be able to enter the directory. Every process of this run carries the
+# mark in its environment, or works below the directory: so the end finds them all, also those
+# that left the process group.
 prepare_directory()
 {
     [ -n "$dir" ] || dir=$(mktemp -d /tmp/relais-tests-XXXXXX)
@@ -111,8 +104,9 @@ prepare_directory()
     chmod 1777 "$dir/tmp"
     : >"$results"
     export TMPDIR="$dir/tmp"
+    RELAIS_TEST_MARK=relais-tests-$$-$(date +%s)
     RELAIS_TEST_LONG=
-    export RELAIS_TEST_LONG
+    export RELAIS_TEST_MARK RELAIS_TEST_LONG
     [ "$mode" != long ] || RELAIS_TEST_LONG=yes
 }
 
@@ -139,6 +133,8 @@ on_exit()
 {
     status=$?
     trap '' EXIT HUP INT TERM
+    # shellcheck disable=SC2086 # words
+    kill $lanes 2>/dev/null || true
     signal_marked TERM
     sleep 1
     signal_marked KILL
@@ -209,16 +205,12 @@ build_sanitized()
 
 build_release()
 {
-    build gcc-release -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Release -DRELAIS_TESTS=OFF
+    build gcc-release -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Release
 }
 
-# The unit tests themselves are compiled by clang, and seen by its analysers, in the long run.
 build_clang()
 {
-    with_tests=OFF
-    [ "$mode" != long ] || with_tests=ON
-    build clang-fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DRELAIS_SANITIZE=ON \
-        -DRELAIS_FUZZ=ON -DRELAIS_TESTS=$with_tests
+    build clang-fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DRELAIS_SANITIZE=ON -DRELAIS_FUZZ=ON
 }
 
 run_unit()
@@ -268,36 +260,22 @@ run_checks()
     done
 }
 
-# run_python PROGRAM...: each tests/PROGRAM in a process of its own.
+# run_python FAMILY: each tests/FAMILY/test_*.py in a process of its own.
 run_python()
 {
-    for program; do
-        program_name=${program%.py}
+    for program in "$root/tests/$1"/test_*.py; do
+        [ -f "$program" ] || continue
+        program_name=$1/$(basename "$program" .py)
         file=$logs/$(echo "$program_name" | tr / -).log
         : >"$file.results"
         RELAIS_BUILD=$dir/gcc-release /usr/bin/python3 "$root/tests/unittest_results.py" \
-            "$root/tests/$program" "$file.results" >"$file" 2>&1 </dev/null ||
+            "$program" "$file.results" >"$file" 2>&1 </dev/null ||
             [ -s "$file.results" ] || echo "fail did-not-run 0" >"$file.results"
         record_all "$program_name/" "$file" <"$file.results"
     done
 }
 
-# programs FAMILY: its test programs, as tests/run.sh names them.
-programs()
-{
-    (cd "$root/tests" && find "$1" -name 'test_*.py' | sort)
-}
-
-# The programs that start a whole Relais wait more than they compute: a lane of their own.
-is_whole_life()
-{
-    case $1 in
-    e2e/test_path.py | e2e/test_quickstart.py | crash/*) ;;
-    *) return 1 ;;
-    esac
-}
-
-# Lanes at once keep two cores busy: compilers and fuzzers, servers' parts, whole lives.
+# Two lanes at once keep two cores busy: one waits for compilers and fuzzers, one for servers.
 compiler_lane()
 {
     if wants build || wants unit; then
@@ -313,18 +291,8 @@ server_lane()
 {
     wants build || wants e2e || wants crash || return 0
     build_release || return 0
-    parts='' lives=''
-    for family in e2e crash; do
-        wants "$family" || continue
-        for program in $(programs "$family"); do
-            if is_whole_life "$program"; then lives="$lives $program"; else parts="$parts $program"; fi
-        done
-    done
-    # shellcheck disable=SC2086 # lists of words
-    run_python $lives &
-    # shellcheck disable=SC2086
-    run_python $parts
-    wait
+    if wants e2e; then run_python e2e; fi
+    if wants crash; then run_python crash; fi
 }
 
 main()
@@ -340,8 +308,10 @@ main()
     compiler=$!
     server_lane &
     server=$!
+    lanes="$compiler $server"
     wait "$compiler" || record fail compiler-lane 0
     wait "$server" || record fail server-lane 0
+    lanes=
     show_failures
     passed=$(grep -c '^pass ' "$results" || true)
     failed=$(grep -c '^fail ' "$results" || true)
