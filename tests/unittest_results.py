@@ -22,7 +22,7 @@ class LineResult(unittest.TextTestResult):
 
     def startTest(self, test):
         self.began = time.monotonic()
-        self.outcome = "pass"
+        self.outcome = "fail"  # until something else is known: the run may be cut short
         super().startTest(test)
 
     def stopTest(self, test):
@@ -39,6 +39,14 @@ class LineResult(unittest.TextTestResult):
         self.outcome = outcome
         if not hasattr(test, "_testMethodName"):  # setUpClass or setUpModule failed
             self.write(test)
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.outcome = "pass"
+
+    def addExpectedFailure(self, test, err):
+        super().addExpectedFailure(test, err)
+        self.outcome = "pass"
 
     def addError(self, test, err):
         super().addError(test, err)
@@ -80,7 +88,11 @@ def main():
         runner = unittest.TextTestRunner(
             stream=sys.stderr, verbosity=2,
             resultclass=lambda *args, **kwargs: LineResult(*args, lines=lines, **kwargs))
-        result = runner.run(suite)
+        try:
+            result = runner.run(suite)
+        except KeyboardInterrupt:
+            unittest.case.doModuleCleanups()
+            return 1
         if result.testsRun == 0 and not result.errors:
             lines.write("fail no-tests 0\n")
     return 0 if result.wasSuccessful() and result.testsRun else 1

@@ -77,22 +77,37 @@ class Life(unittest.TestCase):
         self.assertGreater(self.server.sql("SELECT count(*) AS n FROM relais.submission")[0]["n"], 0)
         self.assertEqual(os.stat(os.path.dirname(self.server.dir)).st_mode & 0o777, 0o700)
 
+    def start_in_foreground(self):
+        """Returns the running script and a function that reads what it has said so far. A test
+        run in the background ignores SIGINT, and a shell cannot trap what it was born ignoring."""
+        said = os.path.join(self.server.top, "said")
+        with open(said, "wb") as output:
+            process = subprocess.Popen(
+                ["sh", SCRIPT, "--dir", self.server.dir, "--port", str(free_port())],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+        def read():
+            with open(said, encoding="utf-8") as text:
+                return text.read()
+        wait_until(lambda: "\nRunning." in read() or process.poll() is not None, 240, "the servers")
+        self.assertEqual(len(self.running()), 3, read())
+        return process, read
+
     def test_ctrl_c_stops_everything(self):
-        process = self.run_in_foreground()
-        self.assertEqual(len(self.running()), 3)
+        process, said = self.start_in_foreground()
         os.killpg(process.pid, signal.SIGINT)
-        rest = process.stdout.read()
-        self.assertEqual(process.wait(60), 0, rest)
-        self.assertIn("Stopped: nginx forward postgres", rest)
+        self.assertEqual(process.wait(60), 0, said())
+        self.assertIn("Stopped: nginx forward postgres", said())
         self.assertEqual(self.running(), [])
 
     def test_a_server_that_ends_by_itself_is_told_and_the_rest_stopped(self):
-        process = self.run_in_foreground()
+        process, said = self.start_in_foreground()
         self.server.kill("forward")
-        rest = process.stdout.read()
-        self.assertEqual(process.wait(60), 1, rest)
-        self.assertIn("one of the servers ended", rest)
-        wait_until(lambda: not self.running(), 10, "all to be stopped")
+        self.assertEqual(process.wait(60), 1, said())
+        self.assertIn("one of the servers ended", said())
+        self.assertEqual(self.running(), [])
 
 
 if __name__ == "__main__":
