@@ -430,6 +430,7 @@ class Transport(ModuleTest):
         port = free_port()
         self.server.configure(**self.settings | {
             "server": f"listen 127.0.0.1:{port} http2; " + self.settings["server"]})
+        before = set(self.server.workers())
         self.server.reload()
         file = os.path.join(self.server.dir, "instance.xml")
         with open(file, "wb") as out:
@@ -448,6 +449,8 @@ class Transport(ModuleTest):
         self.assertRegex(text, r"^HTTP/2 201")
         self.assertIn("x-openrosa-version: 1.0", text)
         self.assertEqual(len(self.server.parcels()), 1)
+        # The old worker still accepts for a moment, and ends between two requests.
+        wait_until(lambda: not before & set(self.server.workers()), 10, "the old worker's end")
 
     def test_phones_that_vanish_leave_nothing_and_harm_nobody(self):
         content_type, body = body_of(submission(), [File("a", os.urandom(100_000))])

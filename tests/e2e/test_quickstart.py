@@ -54,19 +54,6 @@ class Life(unittest.TestCase):
     def running(self):
         return [name for name in ("nginx", "forward", "postgres") if self.server.pid(name)]
 
-    def run_in_foreground(self):
-        """As at a terminal: a shell that runs tests in the background ignores Ctrl-C, its
-        children inherit that, and no trap can take it back."""
-        process = subprocess.Popen(
-            ["sh", SCRIPT, "--dir", self.server.dir, "--port", str(free_port())],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-        self.addCleanup(process.stdout.close)
-        for line in process.stdout:
-            if line.startswith("Running."):
-                break
-        return process
-
     def test_below_a_directory_that_the_servers_may_not_enter(self):
         """Everything works all the same; as a plain user nothing is out of reach."""
         self.server.dir = os.path.join(self.server.dir, "private", "relais")
