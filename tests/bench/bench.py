@@ -113,7 +113,9 @@ def status_kb(pid, key):
 
 
 def run_json(*command):
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"bench: {' '.join(map(str, command))} failed with {done.returncode}.")
     return json.loads(done.stdout)
 
 

@@ -196,8 +196,9 @@ static void send_request(int fd, const struct request *request)
     }
 }
 
-/* Reads one answer whole: head, then Content-Length bytes. */
-static void read_answer(int fd)
+/* Reads one answer whole: head, then Content-Length bytes. False when the server closes after
+ * it, as nginx does with a connection's 1000th. */
+static bool read_answer(int fd)
 {
     char answer[8192];
     size_t have = 0, needed = 0;
@@ -220,6 +221,7 @@ static void read_answer(int fd)
         fprintf(stderr, "bench_load: the answer is not 201: %.300s\n", answer);
         exit(1);
     }
+    return strcasestr(answer, "\r\nconnection: close") == NULL;
 }
 
 static void *run_client(void *data)
@@ -229,11 +231,16 @@ static void *run_client(void *data)
 
     while (!atomic_load_explicit(&stop, memory_order_relaxed) && client->done < SAMPLES_MAX) {
         double start;
+        bool is_open;
         write_uuid(client->request.text + client->request.uuid_at);
         start = milliseconds();
         send_request(fd, &client->request);
-        read_answer(fd);
+        is_open = read_answer(fd);
         client->latencies[client->done++] = (float)(milliseconds() - start);
+        if (!is_open) {
+            close(fd);
+            fd = connect_server();
+        }
     }
     close(fd);
     return NULL;
