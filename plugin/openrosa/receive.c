@@ -29,7 +29,7 @@ struct pass {
 
     bool has_xml_part;
     bool in_xml_part;
-    bool is_malformed; /* the multipart parser has refused; the rest is only hashed */
+    bool is_malformed; /* not to be parsed, or no further; the rest is only hashed */
     relais_error malformed;
 };
 
@@ -64,9 +64,11 @@ static void take_bytes(struct pass *pass, const char *bytes, size_t length)
 {
     relais_sha256_add(&pass->digest, bytes, length);
     pass->length += length;
+    if (pass->is_malformed)
+        return;
     if (pass->multipart == NULL)
         relais_instance_feed(pass->reader, bytes, length);
-    else if (!pass->is_malformed)
+    else
         pass->is_malformed =
             !relais_multipart_feed(pass->multipart, bytes, length, &pass->malformed);
 }
@@ -134,12 +136,12 @@ static relais_reply judge_body(struct pass *pass, relais_error *err)
                          (unsigned long long)pass->length, (long long)announced);
         return RELAIS_REPLY_CUT;
     }
-    if (pass->multipart == NULL)
-        return RELAIS_REPLY_RECEIVED;
     if (pass->is_malformed) {
         relais_error_set(err, pass->malformed.code, "%s", pass->malformed.text);
         return RELAIS_REPLY_NOT_MULTIPART;
     }
+    if (pass->multipart == NULL)
+        return RELAIS_REPLY_RECEIVED;
     if (!relais_multipart_finish(pass->multipart, err))
         return RELAIS_REPLY_CUT;
     return pass->has_xml_part
@@ -147,10 +149,13 @@ static relais_reply judge_body(struct pass *pass, relais_error *err)
                : refuse(RELAIS_REPLY_NO_XML, err, "there is no part named " XML_PART);
 }
 
+/* *instance is set when a root element was read. */
 static relais_reply judge_xml(relais_instance_reader *reader, const relais_instance **instance,
                               relais_error *err)
 {
-    switch (relais_instance_finish(reader, instance)) {
+    const relais_instance *read;
+
+    switch (relais_instance_finish(reader, &read)) {
     case RELAIS_INSTANCE_EMPTY:
         return refuse(RELAIS_REPLY_NO_XML, err, "the submission's XML is empty");
     case RELAIS_INSTANCE_DOCTYPE:
@@ -164,9 +169,10 @@ static relais_reply judge_xml(relais_instance_reader *reader, const relais_insta
     case RELAIS_INSTANCE_READ:
         break;
     }
-    if ((*instance)->id.length == 0)
+    *instance = read;
+    if (read->id.length == 0)
         return refuse(RELAIS_REPLY_NO_ID, err, "the root element has no id");
-    if ((*instance)->id.length > RELAIS_PARCEL_VALUE_MAX)
+    if (read->id.length > RELAIS_PARCEL_VALUE_MAX)
         return refuse(RELAIS_REPLY_NO_ID, err, "the root element's id is too long");
     return RELAIS_REPLY_RECEIVED;
 }
@@ -186,23 +192,31 @@ static const char *copy_cut(relais_arena *arena, const char *text)
     return relais_arena_copy(arena, text, length);
 }
 
+/* Half an id would be another's: whoever reads the whole XML finds it. */
+static const char *whole_id(const relais_instance_text *id)
+{
+    return id->length <= RELAIS_PARCEL_VALUE_MAX ? id->bytes : "";
+}
+
+/* `instance` is NULL when there is none to be read. */
 static bool fill_head(struct pass *pass, const relais_instance *instance, relais_arena *arena,
                       relais_parcel_head *head, relais_error *err)
 {
     const relais_request *request = pass->request;
-    /* Half an instanceID would be another's: whoever reads the whole XML finds it. */
-    bool has_instance_id = instance->instance_id.length <= RELAIS_PARCEL_VALUE_MAX;
 
     head->source = copy_cut(arena, request->source);
     head->user = copy_cut(arena, request->user);
     head->device = copy_cut(arena, request->device);
+    head->host = copy_cut(arena, request->host);
     head->content_type = copy_cut(arena, request->content_type);
-    head->form = copy_cut(arena, instance->id.bytes);
-    head->version = copy_cut(arena, instance->version.bytes);
-    head->instance = copy_cut(arena, has_instance_id ? instance->instance_id.bytes : "");
+    if (instance != NULL) {
+        head->form = copy_cut(arena, whole_id(&instance->id));
+        head->version = copy_cut(arena, instance->version.bytes);
+        head->instance = copy_cut(arena, whole_id(&instance->instance_id));
+    }
     head->length = pass->length;
     relais_sha256_end(&pass->digest, head->sha256);
-    if (head->source != NULL && head->user != NULL && head->device != NULL &&
+    if (head->source != NULL && head->user != NULL && head->device != NULL && head->host != NULL &&
         head->content_type != NULL && head->form != NULL && head->version != NULL &&
         head->instance != NULL)
         return true;
@@ -219,7 +233,7 @@ static bool is_raw_xml(const char *content_type)
             relais_media_type_is(content_type, "application/xml"));
 }
 
-/* Decides how the body is to be read. */
+/* Decides how the body is to be read. A body of no known shape is only hashed. */
 static relais_reply open_pass(struct pass *pass, relais_error *err)
 {
     static const relais_multipart_events events = {.begin = begin_part, .data = feed_part};
@@ -227,11 +241,15 @@ static relais_reply open_pass(struct pass *pass, relais_error *err)
     char boundary[RELAIS_MULTIPART_BOUNDARY_MAX + 1];
 
     relais_sha256_begin(&pass->digest);
-    if (content_type == NULL)
-        return refuse(RELAIS_REPLY_NOT_MULTIPART, err, "there is no Content-Type");
+    if (content_type == NULL) {
+        pass->is_malformed = true;
+        relais_error_set(&pass->malformed, RELAIS_ERR_SYNTAX, "there is no Content-Type");
+        return RELAIS_REPLY_RECEIVED;
+    }
     if (!is_raw_xml(content_type)) {
-        if (!relais_multipart_boundary(content_type, boundary, err))
-            return RELAIS_REPLY_NOT_MULTIPART;
+        pass->is_malformed = !relais_multipart_boundary(content_type, boundary, &pass->malformed);
+        if (pass->is_malformed)
+            return RELAIS_REPLY_RECEIVED;
         pass->multipart = relais_multipart_create(boundary, &events, pass);
         if (pass->multipart == NULL)
             goto no_memory;
@@ -247,7 +265,7 @@ no_memory:
 static relais_reply run_pass(struct pass *pass, relais_known_form *is_known_form, void *context,
                              relais_arena *arena, relais_parcel_head *head, relais_error *err)
 {
-    const relais_instance *instance;
+    const relais_instance *instance = NULL;
     relais_reply reply;
 
     if (!take_segments(pass, err))
@@ -255,12 +273,10 @@ static relais_reply run_pass(struct pass *pass, relais_known_form *is_known_form
     reply = judge_body(pass, err);
     if (reply == RELAIS_REPLY_RECEIVED)
         reply = judge_xml(pass->reader, &instance, err);
-    if (reply != RELAIS_REPLY_RECEIVED)
-        return reply;
-    if (is_known_form != NULL && !is_known_form(context, instance->id.bytes))
-        return refuse(RELAIS_REPLY_UNKNOWN_FORM, err, "no form with this id is published");
-    return fill_head(pass, instance, arena, head, err) ? RELAIS_REPLY_RECEIVED
-                                                       : RELAIS_REPLY_BROKEN;
+    if (reply == RELAIS_REPLY_RECEIVED && is_known_form != NULL &&
+        !is_known_form(context, instance->id.bytes))
+        reply = refuse(RELAIS_REPLY_UNKNOWN_FORM, err, "no form with this id is published");
+    return fill_head(pass, instance, arena, head, err) ? reply : RELAIS_REPLY_BROKEN;
 }
 
 relais_reply relais_receive(const relais_request *request, relais_known_form *is_known_form,

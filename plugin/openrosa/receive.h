@@ -20,14 +20,17 @@ typedef struct relais_request {
     int64_t content_length; /* as the client announced it, -1 when it did not */
     const relais_segment *segments;
     size_t count;
-    const char *source; /* goes to the parcel's head, as user and device do */
+    const char *source; /* goes to the parcel's head, as user, device and host do */
     const char *user;
     const char *device;
+    const char *host;
 } relais_request;
 
 /* Fills `head` (texts belong to the arena; length and sha256 set; received left "") and
  * returns RELAIS_REPLY_RECEIVED, or another reply with the technical reason in err. Nothing
- * is written. `is_known_form` may be NULL (capture: the upstream decides). */
+ * is written. `is_known_form` may be NULL (capture: the upstream decides). The head of what is
+ * refused is filled too, with "" for what could not be read, unless the reply is
+ * RELAIS_REPLY_BROKEN. */
 typedef bool relais_known_form(void *context, const char *form_id);
 relais_reply relais_receive(const relais_request *request, relais_known_form *is_known_form,
                             void *context, relais_arena *arena, relais_parcel_head *head,

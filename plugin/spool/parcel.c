@@ -31,6 +31,7 @@ static const struct text_key {
     {"instance", offsetof(relais_parcel_head, instance), false},
     {"user", offsetof(relais_parcel_head, user), false},
     {"device", offsetof(relais_parcel_head, device), false},
+    {"host", offsetof(relais_parcel_head, host), false},
     {"content-type", offsetof(relais_parcel_head, content_type), true},
 };
 

@@ -9,6 +9,7 @@
  *   instance: uuid:...
  *   user: agent-017
  *   device: collect:...
+ *   host: odk.example.bf
  *   content-type: multipart/form-data; boundary=...
  *   length: 48211
  *   sha256: ...                      (of the body)
@@ -42,6 +43,7 @@ typedef struct relais_parcel_head {
     const char *instance; /* instanceID, "" when the submission has none */
     const char *user;     /* name the web server authenticated */
     const char *device;   /* the deviceID query parameter */
+    const char *host;     /* capture: the server, as the phone addressed it; "" otherwise */
     const char *content_type;
     uint64_t length; /* of the body, in bytes */
     uint8_t sha256[RELAIS_SHA256_SIZE];

@@ -31,6 +31,7 @@ static void test_written_is_read(void **state)
     head.instance = "uuid:1";
     head.user = "agent 100%\r\nlength: 7\x7f\t";
     head.device = "collect:d\xc3\xa9j\xc3\xa0";
+    head.host = "odk.bf:8443";
     relais_buffer_init(&out, RELAIS_PARCEL_HEAD_MAX);
     assert_ok(relais_parcel_head_write(&head, &out, &err), err);
     assert_non_null(strstr(out.data, "user: agent 100%25%0D%0Alength: 7%7F%09\n"));
@@ -46,6 +47,7 @@ static void test_written_is_read(void **state)
     assert_string_equal(back.instance, head.instance);
     assert_string_equal(back.user, head.user);
     assert_string_equal(back.device, head.device);
+    assert_string_equal(back.host, head.host);
     assert_string_equal(back.content_type, head.content_type);
     assert_int_equal(back.length, 4);
     assert_memory_equal(back.sha256, head.sha256, sizeof head.sha256);
@@ -105,7 +107,8 @@ static void test_head_that_would_be_too_long_is_refused(void **state)
     memset(text, '\t', sizeof text);
     text[RELAIS_PARCEL_VALUE_MAX] = '\0';
     fixture_head(&head, "", 0);
-    head.form = head.version = head.instance = head.user = head.device = head.content_type = text;
+    head.form = head.version = head.instance = head.user = head.device = head.host =
+        head.content_type = text;
     relais_buffer_init(&out, 1024 * 1024);
     assert_false(relais_parcel_head_write(&head, &out, &err));
     assert_int_equal(err.code, RELAIS_ERR_LIMIT);

@@ -66,7 +66,8 @@ static relais_request request_of(const char *content_type, const relais_segment 
                             .count = count,
                             .source = "serve",
                             .user = "agent-017",
-                            .device = "collect:abc"};
+                            .device = "collect:abc",
+                            .host = "odk.bf"};
 }
 
 static void check_same(const struct answer *a, const struct answer *b)
@@ -229,6 +230,7 @@ static void test_head(void **state)
     assert_string_equal(answer.head.source, "serve");
     assert_string_equal(answer.head.user, "agent-017");
     assert_string_equal(answer.head.device, "collect:abc");
+    assert_string_equal(answer.head.host, "odk.bf");
     assert_string_equal(answer.head.content_type, MULTIPART);
     assert_int_equal(answer.head.length, sizeof body - 1);
     relais_sha256_begin(&digest);
@@ -237,7 +239,7 @@ static void test_head(void **state)
     assert_memory_equal(answer.head.sha256, expected, sizeof expected);
     release(&answer);
 
-    request.source = request.user = request.device = NULL;
+    request.source = request.user = request.device = request.host = NULL;
     receive(&answer, &request);
     assert_string_equal(answer.head.source, "");
     assert_string_equal(answer.head.user, "");

@@ -1,0 +1,47 @@
+/*
+ * Staging and committing what was received. See intake.h.
+ */
+#include "openrosa/intake.h"
+
+#include <errno.h>
+
+relais_reply relais_intake_reply(const relais_error *err)
+{
+    bool is_full = err->code == RELAIS_ERR_FULL ||
+                   (err->code == RELAIS_ERR_SYSTEM && (err->sys == ENOSPC || err->sys == EDQUOT));
+
+    return is_full ? RELAIS_REPLY_FULL : RELAIS_REPLY_BUSY;
+}
+
+relais_reply relais_intake_stage(relais_spool *spool, const relais_parcel_head *head,
+                                 const relais_request *request, relais_staged *staged,
+                                 relais_error *err)
+{
+    return relais_spool_stage(spool, head, request->segments, request->count, staged, err)
+               ? RELAIS_REPLY_RECEIVED
+               : relais_intake_reply(err);
+}
+
+relais_reply relais_intake_commit(relais_spool *spool, relais_staged *staged, relais_error *err)
+{
+    if (relais_spool_commit(spool, staged, err))
+        return RELAIS_REPLY_RECEIVED;
+    relais_spool_abort(spool, staged);
+    return relais_intake_reply(err);
+}
+
+relais_reply relais_intake_capture(relais_spool *spool, const relais_request *request,
+                                   relais_arena *arena, relais_staged *staged, relais_error *unread,
+                                   relais_error *err)
+{
+    relais_parcel_head head;
+    relais_reply reply = relais_receive(request, NULL, NULL, arena, &head, unread);
+
+    staged->shard = -1;
+    if (reply == RELAIS_REPLY_CUT || reply == RELAIS_REPLY_BROKEN) {
+        *err = *unread;
+        relais_error_clear(unread);
+        return reply == RELAIS_REPLY_CUT ? reply : RELAIS_REPLY_BUSY;
+    }
+    return relais_intake_stage(spool, &head, request, staged, err);
+}
