@@ -5,9 +5,12 @@
  *   ngx_http_relais_module.c      directives and their checks, life of a worker
  *   ngx_http_relais_store.c       the spools and form directories that a worker has open
  *   ngx_http_relais_task.c        blocking work for a request, in a thread of nginx's pool
+ *   ngx_http_relais_request.c     what a request says: headers, query, user, body
  *   ngx_http_relais_serve.c       requests of `relais serve`, and the published forms
  *   ngx_http_relais_submission.c  HEAD and POST submission
+ *   ngx_http_relais_capture.c     `relais capture`: a copy of what an upstream accepts
  *   ngx_http_relais_reply.c       OpenRosaResponse documents, also for nginx's own errors
+ *   ngx_http_relais_log.c         log lines, without the tokens in captured URLs
  *
  * Rules of the house: whatever may block runs in a task; a task touches neither the request
  * nor its pool, only the context, which outlives it (r->main->blocked); the master process
@@ -24,13 +27,13 @@
 #error "Relais needs an nginx that was configured with --with-threads"
 #endif
 
+#include "openrosa/intake.h"
 #include "openrosa/reply.h"
 #include "openrosa/routes.h"
-#include "spool/spool.h"
 
 #include <pthread.h>
 
-/* What a location does. NGX_HTTP_RELAIS_CAPTURE keeps its place for a later build. */
+/* What a location does. */
 typedef enum {
     NGX_HTTP_RELAIS_OFF = 0,
     NGX_HTTP_RELAIS_SERVE,
@@ -57,6 +60,7 @@ typedef struct ngx_http_relais_main_conf {
     ngx_array_t spools; /* of ngx_http_relais_spool_t * */
     ngx_array_t forms;  /* of ngx_http_relais_forms_t * */
     ngx_int_t user;     /* index of $remote_user */
+    bool has_capture;   /* in some location */
 } ngx_http_relais_main_conf_t;
 
 typedef struct ngx_http_relais_loc_conf {
@@ -68,10 +72,12 @@ typedef struct ngx_http_relais_loc_conf {
     off_t accept_length;
     off_t floor;
     ngx_str_t pool_name;
-    ngx_str_t file; /* where "relais serve" stands, for messages */
+    ngx_array_t *statuses; /* of ngx_uint_t: the upstream's answers that commit; NULL: unset */
+    ngx_str_t file;        /* where "relais serve" stands, for messages */
     ngx_uint_t line;
 
-    /* Worked out at configuration time, in a location that serves. */
+    /* Worked out at configuration time, in a location that serves or captures; what concerns
+     * forms and limits only in one that serves. */
     ngx_str_t prefix;    /* the location's */
     ngx_str_t path;      /* the same without a closing slash, percent-encoded */
     off_t limit;         /* announced by HEAD submission */
@@ -97,14 +103,28 @@ typedef struct ngx_http_relais_document {
 
 /* A submission between its last byte and its answer. */
 typedef struct ngx_http_relais_submission {
-    relais_segment *segments;
-    size_t count;
-    const char *content_type;
-    int64_t content_length;
-    const char *user;
-    const char *device;
+    relais_request request;
     bool forms_missing; /* whether its form is known cannot be said */
 } ngx_http_relais_submission_t;
+
+/* A captured request's life. */
+typedef enum {
+    NGX_HTTP_RELAIS_NOT_CAPTURED = 0,
+    NGX_HTTP_RELAIS_READING,    /* its body is coming in */
+    NGX_HTTP_RELAIS_STAGING,    /* a thread writes the copy */
+    NGX_HTTP_RELAIS_STAGED,     /* the upstream is asked */
+    NGX_HTTP_RELAIS_HOLDING,    /* the upstream has accepted; its answer is kept back */
+    NGX_HTTP_RELAIS_COMMITTING, /* a thread commits the copy */
+    NGX_HTTP_RELAIS_RELEASED    /* the answer, the upstream's or ours, is on its way */
+} ngx_http_relais_capture_e;
+
+typedef struct ngx_http_relais_capture {
+    ngx_http_relais_capture_e state;
+    relais_spool *spool;
+    relais_staged staged;
+    relais_error unread; /* why Relais cannot read what it staged */
+    relais_buffer held;  /* the body of the answer that is kept back */
+} ngx_http_relais_capture_t;
 
 typedef enum {
     NGX_HTTP_RELAIS_BODY_FOREIGN = 0, /* what goes out is not a reply of ours */
@@ -130,6 +150,7 @@ struct ngx_http_relais_ctx {
     relais_error error; /* the technical reason of another */
     ngx_http_relais_document_t document;
     ngx_http_relais_submission_t submission;
+    ngx_http_relais_capture_t capture;
 
     bool has_version; /* X-OpenRosa-Version is among the headers */
     ngx_http_relais_body_e body;
@@ -165,23 +186,57 @@ ngx_int_t ngx_http_relais_serve(ngx_http_request_t *r);
 /* Starts the answer to HEAD or POST submission; for a content handler to return. */
 ngx_int_t ngx_http_relais_serve_submission(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx);
 
+/* Puts `relais capture` into nginx's phases and filters; after the filters of replies. */
+ngx_int_t ngx_http_relais_init_capture(ngx_conf_t *cf);
+
 /* Hands ctx->run to the thread pool; ctx->finish is called afterwards and its result
  * finalizes the request, whose count of references the caller has raised. NGX_ERROR when the
  * queue is full: then neither is called. */
 ngx_int_t ngx_http_relais_post_task(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx);
 
+/* The same without ctx->finish: afterwards r->write_event_handler is called, whatever it is
+ * by then, with ctx->is_running false. */
+ngx_int_t ngx_http_relais_start_task(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx);
+
 /* The request's context, made when there is none; NULL without memory. */
 ngx_http_relais_ctx_t *ngx_http_relais_get_ctx(ngx_http_request_t *r);
 
+/* A new context for the request; NULL without memory. */
+ngx_http_relais_ctx_t *ngx_http_relais_make_ctx(ngx_http_request_t *r);
+
+/* The context of a captured request, also after internal redirects, which make nginx forget
+ * it; NULL when the request is not captured. */
+ngx_http_relais_ctx_t *ngx_http_relais_find_capture(const ngx_http_request_t *r);
+
+/* ---- what a request says ---------------------------------------------------------------- */
+
+/* The value of a request header by name, or an empty string. */
+ngx_str_t ngx_http_relais_header(const ngx_http_request_t *r, const char *name);
+
+/* The same of a header that proxies make a list of: what the first of them wrote. */
+ngx_str_t ngx_http_relais_forwarded(const ngx_http_request_t *r, const char *name);
+
+/* The decoded value of a query parameter in the request's pool, or NULL. */
+const char *ngx_http_relais_argument(ngx_http_request_t *r, const char *name);
+
+/* The host and port that the client wrote, as the first proxy passed them on. */
+ngx_str_t ngx_http_relais_host(ngx_http_request_t *r);
+
+/* Fills all but `source` and `host` of a request whose body is read. Its segments are the
+ * request's own buffers. */
+ngx_int_t ngx_http_relais_describe(ngx_http_request_t *r, relais_request *request);
+
 /* The bytes with a NUL at their end, in the request's pool; NULL without memory. */
 char *ngx_http_relais_text(ngx_http_request_t *r, const ngx_str_t *text);
+
+/* ---- logs ------------------------------------------------------------------------------- */
 
 /* One line about an error; also from a thread, with the log that the task was given. */
 void ngx_http_relais_log(ngx_log_t *log, ngx_uint_t level, const char *what,
                          const relais_error *err);
 
-/* The decoded value of a query parameter in the request's pool, or NULL. */
-const char *ngx_http_relais_argument(ngx_http_request_t *r, const char *name);
+/* Keeps the paths of captured requests out of nginx's own error log. */
+ngx_int_t ngx_http_relais_init_log(ngx_conf_t *cf);
 
 /* ---- replies ---------------------------------------------------------------------------- */
 
@@ -190,11 +245,16 @@ ngx_int_t ngx_http_relais_init_filters(void);
 /* Sends an OpenRosaResponse; its status is the reply's own. */
 ngx_int_t ngx_http_relais_send_reply(ngx_http_request_t *r, relais_reply reply);
 
-/* The value of a request header by name, or an empty string. */
-ngx_str_t ngx_http_relais_header(ngx_http_request_t *r, const char *name);
+/* Turns an answer whose header has not been sent into an OpenRosaResponse of that status:
+ * headers and ctx->page. */
+ngx_int_t ngx_http_relais_replace(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx,
+                                  relais_reply reply, ngx_uint_t status);
 
 /* NULL without memory. `name` and `value` are not copied. */
 ngx_table_elt_t *ngx_http_relais_add_header(ngx_http_request_t *r, const char *name,
                                             const ngx_str_t *value);
+
+/* Marks the buffers of a chain as sent. */
+void ngx_http_relais_swallow(ngx_chain_t *in);
 
 #endif

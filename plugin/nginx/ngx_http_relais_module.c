@@ -7,7 +7,14 @@
  *       relais_forms  /srv/relais/forms;
  *   }
  *
- *   relais serve | off                 location
+ *   location = /submission {
+ *       relais capture;                # a copy of every submission that the upstream accepts
+ *       relais_spool  /var/spool/relais;
+ *       proxy_pass    http://odk;      # or uwsgi_pass, scgi_pass...
+ *   }
+ *
+ *   relais serve | capture | off       location
+ *   relais_capture_statuses CODE...    the upstream's answers that commit the copy (201 202)
  *   relais_spool DIR                   where submissions go (made by the forwarder's user)
  *   relais_forms DIR                   the published forms and their media
  *   relais_base_url URL                address of the location as phones know it; default:
@@ -18,12 +25,14 @@
  *   relais_thread_pool NAME            the pool for blocking work (default)
  *
  * A parcel's user is $remote_user: the name that auth_basic has checked, or, in a location
- * without authentication, what the phone claims.
+ * without authentication, what the phone claims; where it captures, the upstream has checked it.
  *
  * All but the first may stand in http, server and location. Relative paths begin at nginx's
  * prefix. In a location that serves, an error page inherited from outside is left out, for
  * no phone can show one, and a refused body is drained for at least LINGER_TIME, so
- * that the phone reads the answer and not a broken connection.
+ * that the phone reads the answer and not a broken connection. A location that captures goes
+ * on when the phone leaves (proxy_ignore_client_abort and its sisters are set on), or nobody would
+ * know what the upstream has made of the submission.
  */
 #include "ngx_http_relais.h"
 
@@ -68,15 +77,36 @@ static char *set_mode(ngx_conf_t *cf, ngx_command_t *command, void *data)
         core->handler = ngx_http_relais_serve;
         return NGX_CONF_OK;
     }
-    if (ngx_strcmp(value[1].data, "capture") == 0)
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "this build of the module has no \"relais capture\"; "
-                           "write \"relais serve\", or install a build that has it");
-    else
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown word \"%V\"; write \"relais serve\" or \"relais off\"",
-                           &value[1]);
+    if (ngx_strcmp(value[1].data, "capture") == 0) {
+        conf->mode = NGX_HTTP_RELAIS_CAPTURE;
+        return NGX_CONF_OK;
+    }
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown word \"%V\"; write \"relais serve\", \"relais capture\" or "
+                       "\"relais off\"",
+                       &value[1]);
     return NGX_CONF_ERROR;
+}
+
+static char *set_statuses(ngx_conf_t *cf, ngx_command_t *command, void *data)
+{
+    ngx_http_relais_loc_conf_t *conf = data;
+    ngx_str_t *value = cf->args->elts;
+
+    (void)command;
+    if (conf->statuses != NULL)
+        return "is duplicate";
+    conf->statuses = ngx_array_create(cf->pool, cf->args->nelts, sizeof(ngx_uint_t));
+    if (conf->statuses == NULL)
+        return NGX_CONF_ERROR;
+    for (ngx_uint_t i = 1; i < cf->args->nelts; i++) {
+        ngx_int_t status = ngx_atoi(value[i].data, value[i].len);
+
+        if (status < NGX_HTTP_OK || status >= NGX_HTTP_SPECIAL_RESPONSE)
+            return "needs statuses from 200 to 299";
+        *(ngx_uint_t *)ngx_array_push(conf->statuses) = (ngx_uint_t)status;
+    }
+    return NGX_CONF_OK;
 }
 
 static char *set_path(ngx_conf_t *cf, ngx_command_t *command, void *data)
@@ -116,12 +146,14 @@ static char *set_accept_length(ngx_conf_t *cf, ngx_command_t *command, void *dat
     return result == NGX_CONF_OK && conf->accept_length == 0 ? "must be above 0" : result;
 }
 
-#define ANYWHERE (NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1)
+#define PLACES   (NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF)
+#define ANYWHERE (PLACES | NGX_CONF_TAKE1)
 
 #define SLOT(member) NGX_HTTP_LOC_CONF_OFFSET, offsetof(ngx_http_relais_loc_conf_t, member), NULL
 
 static ngx_command_t commands[] = {
     {ngx_string("relais"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1, set_mode, SLOT(mode)},
+    {ngx_string("relais_capture_statuses"), PLACES | NGX_CONF_1MORE, set_statuses, SLOT(statuses)},
     {ngx_string("relais_spool"), ANYWHERE, set_path, SLOT(spool_path)},
     {ngx_string("relais_forms"), ANYWHERE, set_path, SLOT(forms_path)},
     {ngx_string("relais_base_url"), ANYWHERE, set_base_url, SLOT(base_url)},
@@ -136,6 +168,7 @@ static ngx_command_t commands[] = {
 /* The end of each message below says where "relais serve" stands: when the configuration is
  * merged nginx itself can only name the last line of its file. */
 #define AT          "; \"relais serve\" is in %V:%ui"
+#define AT_CAPTURE  "; \"relais capture\" is in %V:%ui"
 #define PLACE(conf) &(conf)->file, (conf)->line
 
 static char *check_location(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf,
@@ -288,6 +321,13 @@ static void adapt_core(ngx_http_relais_loc_conf_t *conf, const ngx_http_relais_l
     conf->error_pages = core->error_pages;
 }
 
+static ngx_int_t settle_stores(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf)
+{
+    conf->spool = ngx_http_relais_add_spool(cf, &conf->spool_path, (uint64_t)conf->floor);
+    conf->pool = ngx_thread_pool_add(cf, conf->pool_name.len > 0 ? &conf->pool_name : NULL);
+    return conf->spool == NULL || conf->pool == NULL ? NGX_ERROR : NGX_OK;
+}
+
 static char *settle_serve(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf,
                           const ngx_http_core_loc_conf_t *core)
 {
@@ -295,12 +335,84 @@ static char *settle_serve(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf,
         check_directories(cf, conf) != NGX_CONF_OK ||
         check_limit(cf, conf, core->client_max_body_size) != NGX_CONF_OK)
         return NGX_CONF_ERROR;
-    conf->spool = ngx_http_relais_add_spool(cf, &conf->spool_path, (uint64_t)conf->floor);
     conf->forms = ngx_http_relais_add_forms(cf, &conf->forms_path);
-    conf->pool = ngx_thread_pool_add(cf, conf->pool_name.len > 0 ? &conf->pool_name : NULL);
-    if (conf->spool == NULL || conf->forms == NULL || conf->pool == NULL)
+    return conf->forms == NULL || settle_stores(cf, conf) != NGX_OK ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+static bool ends_with(ngx_str_t text, const char *end)
+{
+    size_t length = ngx_strlen(end);
+
+    return text.len >= length && ngx_memcmp(text.data + text.len - length, end, length) == 0;
+}
+
+/* Every module that asks an upstream has a flag of this name; where it stands in that module's
+ * configuration is written in its command. They have merged theirs before this module, which is
+ * a filter, merges its own. */
+static void ignore_client_abort(ngx_conf_t *cf)
+{
+    void **confs = ((ngx_http_conf_ctx_t *)cf->ctx)->loc_conf;
+
+    for (ngx_uint_t i = 0; cf->cycle->modules[i] != NULL; i++) {
+        ngx_module_t *module = cf->cycle->modules[i];
+        ngx_command_t *command = module->type == NGX_HTTP_MODULE ? module->commands : NULL;
+
+        for (; command != NULL && command->name.len > 0; command++) {
+            if (ends_with(command->name, "_ignore_client_abort") &&
+                command->conf == NGX_HTTP_LOC_CONF_OFFSET && (command->type & NGX_CONF_FLAG))
+                *(ngx_flag_t *)((char *)confs[module->ctx_index] + command->offset) = 1;
+        }
+    }
+}
+
+/* A location may hand requests on by other means than a handler, so nothing is refused. */
+static void check_upstream(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf,
+                           const ngx_http_core_loc_conf_t *core)
+{
+    if (core->handler != NULL || core->noname)
+        return;
+    ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                       "location \"%V\" captures, but has no upstream that could accept a "
+                       "submission; write proxy_pass, uwsgi_pass or scgi_pass beside "
+                       "\"relais capture\"" AT_CAPTURE,
+                       &core->name, PLACE(conf));
+}
+
+static char *settle_capture(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf,
+                            const ngx_http_core_loc_conf_t *core)
+{
+    ngx_http_relais_main_conf_t *main =
+        ngx_http_conf_get_module_main_conf(cf, ngx_http_relais_module);
+
+    if (conf->spool_path.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"relais capture\" needs relais_spool; add \"relais_spool "
+                           "DIRECTORY;\" to the location" AT_CAPTURE,
+                           PLACE(conf));
         return NGX_CONF_ERROR;
-    return NGX_CONF_OK;
+    }
+    check_upstream(cf, conf, core);
+    ignore_client_abort(cf);
+    main->has_capture = true;
+    return settle_stores(cf, conf) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+static ngx_int_t merge_statuses(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf,
+                                const ngx_http_relais_loc_conf_t *parent)
+{
+    static const ngx_uint_t defaults[] = {NGX_HTTP_CREATED, NGX_HTTP_ACCEPTED};
+    ngx_uint_t *statuses;
+
+    if (conf->statuses == NULL)
+        conf->statuses = parent->statuses;
+    if (conf->statuses != NULL)
+        return NGX_OK;
+    conf->statuses = ngx_array_create(cf->pool, 2, sizeof(ngx_uint_t));
+    statuses = conf->statuses == NULL ? NULL : ngx_array_push_n(conf->statuses, 2);
+    if (statuses == NULL)
+        return NGX_ERROR;
+    ngx_memcpy(statuses, defaults, sizeof(defaults));
+    return NGX_OK;
 }
 
 static char *merge_loc_conf(ngx_conf_t *cf, void *outer, void *inner)
@@ -316,8 +428,17 @@ static char *merge_loc_conf(ngx_conf_t *cf, void *outer, void *inner)
     ngx_conf_merge_value(conf->floor, parent->floor, SPOOL_FLOOR);
     if (conf->accept_length == NGX_CONF_UNSET)
         conf->accept_length = parent->accept_length;
+    if (merge_statuses(cf, conf, parent) != NGX_OK)
+        return NGX_CONF_ERROR;
     adapt_core(conf, parent, core);
-    return conf->mode == NGX_HTTP_RELAIS_SERVE ? settle_serve(cf, conf, core) : NGX_CONF_OK;
+    switch (conf->mode) {
+    case NGX_HTTP_RELAIS_SERVE:
+        return settle_serve(cf, conf, core);
+    case NGX_HTTP_RELAIS_CAPTURE:
+        return settle_capture(cf, conf, core);
+    default:
+        return NGX_CONF_OK;
+    }
 }
 
 static ngx_int_t after_configuration(ngx_conf_t *cf)
@@ -329,7 +450,11 @@ static ngx_int_t after_configuration(ngx_conf_t *cf)
     conf->user = ngx_http_get_variable_index(cf, &user);
     if (conf->user == NGX_ERROR)
         return NGX_ERROR;
-    return ngx_http_relais_init_filters();
+    if (ngx_http_relais_init_filters() != NGX_OK)
+        return NGX_ERROR;
+    if (!conf->has_capture)
+        return NGX_OK;
+    return ngx_http_relais_init_log(cf) == NGX_OK ? ngx_http_relais_init_capture(cf) : NGX_ERROR;
 }
 
 /* ---- a worker's life -------------------------------------------------------------------- */

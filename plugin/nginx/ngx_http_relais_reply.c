@@ -20,23 +20,6 @@ static ngx_http_output_body_filter_pt next_body_filter;
 
 /* ---- headers ---------------------------------------------------------------------------- */
 
-ngx_str_t ngx_http_relais_header(ngx_http_request_t *r, const char *name)
-{
-    ngx_str_t none = ngx_null_string;
-    size_t length = ngx_strlen(name);
-
-    for (ngx_list_part_t *part = &r->headers_in.headers.part; part != NULL; part = part->next) {
-        ngx_table_elt_t *header = part->elts;
-
-        for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            if (header[i].key.len == length &&
-                ngx_strncasecmp(header[i].key.data, (u_char *)name, length) == 0)
-                return header[i].value;
-        }
-    }
-    return none;
-}
-
 ngx_table_elt_t *ngx_http_relais_add_header(ngx_http_request_t *r, const char *name,
                                             const ngx_str_t *value)
 {
@@ -95,6 +78,19 @@ static ngx_int_t prepare(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx, rela
     return NGX_OK;
 }
 
+ngx_int_t ngx_http_relais_replace(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx,
+                                  relais_reply reply, ngx_uint_t status)
+{
+    ngx_http_clean_header(r);
+    r->err_status = 0;
+    r->header_only = 0;
+    r->headers_out.status = status;
+    if (ngx_http_relais_add_header(r, "X-OpenRosa-Version", &openrosa_version) == NULL)
+        return NGX_ERROR;
+    ctx->has_version = true;
+    return prepare(r, ctx, reply);
+}
+
 ngx_int_t ngx_http_relais_send_reply(ngx_http_request_t *r, relais_reply reply)
 {
     ngx_http_relais_ctx_t *ctx = ngx_http_relais_get_ctx(r);
@@ -103,6 +99,7 @@ ngx_int_t ngx_http_relais_send_reply(ngx_http_request_t *r, relais_reply reply)
 
     if (ctx == NULL)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    r->err_status = 0; /* an error_page's, which nginx would put in the place of ours */
     r->headers_out.status = relais_reply_status(reply);
     ctx->body = NGX_HTTP_RELAIS_BODY_OWN;
     if (prepare(r, ctx, reply) != NGX_OK)
@@ -139,7 +136,7 @@ static ngx_int_t filter_header(ngx_http_request_t *r)
     return next_header_filter(r);
 }
 
-static void swallow(ngx_chain_t *in)
+void ngx_http_relais_swallow(ngx_chain_t *in)
 {
     for (; in != NULL; in = in->next) {
         in->buf->pos = in->buf->last;
@@ -159,12 +156,12 @@ static ngx_int_t filter_body(ngx_http_request_t *r, ngx_chain_t *in)
     case NGX_HTTP_RELAIS_BODY_OWN:
         return next_body_filter(r, in);
     case NGX_HTTP_RELAIS_BODY_REPLACE:
-        swallow(in);
+        ngx_http_relais_swallow(in);
         ctx->body = NGX_HTTP_RELAIS_BODY_REPLACED;
         out.buf = ctx->page;
         return next_body_filter(r, &out);
     case NGX_HTTP_RELAIS_BODY_REPLACED:
-        swallow(in);
+        ngx_http_relais_swallow(in);
         return next_body_filter(r, NULL);
     }
     return NGX_ERROR;

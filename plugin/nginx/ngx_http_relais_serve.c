@@ -7,8 +7,6 @@
  */
 #include "ngx_http_relais.h"
 
-#include "base/text.h"
-
 #include <fcntl.h>
 
 /* A thousand forms (RELAIS_FORMS_MAX) of at most a few KB of names and URLs. */
@@ -16,33 +14,7 @@
 
 static const ngx_str_t no_cache = ngx_string("no-cache");
 
-/* ---- query ------------------------------------------------------------------------------ */
-
-const char *ngx_http_relais_argument(ngx_http_request_t *r, const char *name)
-{
-    ngx_str_t value;
-    char *text;
-
-    if (ngx_http_arg(r, (u_char *)name, ngx_strlen(name), &value) != NGX_OK)
-        return NULL;
-    text = ngx_http_relais_text(r, &value);
-    if (text != NULL)
-        text[relais_percent_decode(text, value.len)] = '\0';
-    return text;
-}
-
 /* ---- the address that the phone used ---------------------------------------------------- */
-
-/* The first of a list, as each proxy adds its own at the end. */
-static ngx_str_t first_value(ngx_str_t list)
-{
-    size_t length = 0;
-
-    while (length < list.len && list.data[length] != ',' && list.data[length] != ' ')
-        length++;
-    list.len = length;
-    return list;
-}
 
 static bool is_text(ngx_str_t value, const char *text)
 {
@@ -52,7 +24,7 @@ static bool is_text(ngx_str_t value, const char *text)
 
 static const char *scheme_of(ngx_http_request_t *r)
 {
-    ngx_str_t forwarded = first_value(ngx_http_relais_header(r, "X-Forwarded-Proto"));
+    ngx_str_t forwarded = ngx_http_relais_forwarded(r, "X-Forwarded-Proto");
 
     if (is_text(forwarded, "https"))
         return "https";
@@ -65,32 +37,6 @@ static const char *scheme_of(ngx_http_request_t *r)
     return "http";
 }
 
-/* A name or address, with or without a port. */
-static bool is_host(ngx_str_t host)
-{
-    for (size_t i = 0; i < host.len; i++) {
-        u_char c = host.data[i];
-        bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-        bool is_digit = c >= '0' && c <= '9';
-
-        if (!is_letter && !is_digit && (c == '\0' || strchr(".-_:[]", c) == NULL))
-            return false;
-    }
-    return host.len > 0;
-}
-
-static ngx_str_t host_of(ngx_http_request_t *r)
-{
-    ngx_http_core_srv_conf_t *server = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
-    ngx_str_t forwarded = first_value(ngx_http_relais_header(r, "X-Forwarded-Host"));
-
-    if (is_host(forwarded))
-        return forwarded;
-    if (r->headers_in.host != NULL && is_host(r->headers_in.host->value))
-        return r->headers_in.host->value;
-    return server->server_name;
-}
-
 static const char *base_url_of(ngx_http_request_t *r, const ngx_http_relais_loc_conf_t *conf)
 {
     ngx_str_t host;
@@ -100,7 +46,7 @@ static const char *base_url_of(ngx_http_request_t *r, const ngx_http_relais_loc_
     if (conf->base_url.len > 0)
         return (const char *)conf->base_url.data;
     scheme = scheme_of(r);
-    host = host_of(r);
+    host = ngx_http_relais_host(r);
     url = ngx_pnalloc(r->pool, sizeof("https://") + host.len + conf->path.len);
     if (url == NULL)
         return NULL;

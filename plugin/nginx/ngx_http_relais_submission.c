@@ -8,8 +8,6 @@
  */
 #include "ngx_http_relais.h"
 
-#include "openrosa/receive.h"
-
 /* ---- HEAD ------------------------------------------------------------------------------- */
 
 /* 204 is the one status whose headers Collect reads. No Location: it would move the phone. */
@@ -65,44 +63,22 @@ static relais_reply judge(ngx_http_relais_ctx_t *ctx, relais_parcel_head *head, 
 {
     ngx_http_relais_submission_t *submission = &ctx->submission;
     struct known_form known = {ctx, log};
-    relais_request request = {
-        .content_type = submission->content_type,
-        .content_length = submission->content_length,
-        .segments = submission->segments,
-        .count = submission->count,
-        .source = "serve",
-        .user = submission->user,
-        .device = submission->device,
-    };
     relais_reply reply =
-        relais_receive(&request, is_known_form, &known, ctx->arena, head, &ctx->error);
+        relais_receive(&submission->request, is_known_form, &known, ctx->arena, head, &ctx->error);
 
     return submission->forms_missing && reply == RELAIS_REPLY_UNKNOWN_FORM ? RELAIS_REPLY_BUSY
                                                                            : reply;
 }
 
-static relais_reply reply_for_spool(const relais_error *err)
-{
-    bool is_full = err->code == RELAIS_ERR_FULL ||
-                   (err->code == RELAIS_ERR_SYSTEM && (err->sys == ENOSPC || err->sys == EDQUOT));
-
-    return is_full ? RELAIS_REPLY_FULL : RELAIS_REPLY_BUSY;
-}
-
 static relais_reply store(ngx_http_relais_ctx_t *ctx, relais_spool *spool,
                           const relais_parcel_head *head)
 {
-    ngx_http_relais_submission_t *submission = &ctx->submission;
     relais_staged staged;
+    relais_reply reply =
+        relais_intake_stage(spool, head, &ctx->submission.request, &staged, &ctx->error);
 
-    if (!relais_spool_stage(spool, head, submission->segments, submission->count, &staged,
-                            &ctx->error))
-        return reply_for_spool(&ctx->error);
-    if (!relais_spool_commit(spool, &staged, &ctx->error)) {
-        relais_spool_abort(spool, &staged);
-        return reply_for_spool(&ctx->error);
-    }
-    return RELAIS_REPLY_RECEIVED;
+    return reply == RELAIS_REPLY_RECEIVED ? relais_intake_commit(spool, &staged, &ctx->error)
+                                          : reply;
 }
 
 static void receive(ngx_http_relais_ctx_t *ctx, ngx_log_t *log)
@@ -130,70 +106,12 @@ static ngx_int_t answer(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx)
     return ngx_http_relais_send_reply(r, ctx->reply);
 }
 
-static ngx_int_t collect_segments(ngx_http_request_t *r, ngx_http_relais_submission_t *submission)
-{
-    ngx_chain_t *body = r->request_body == NULL ? NULL : r->request_body->bufs;
-    size_t count = 0;
-
-    for (ngx_chain_t *link = body; link != NULL; link = link->next)
-        count++;
-    submission->segments = ngx_pcalloc(r->pool, (count + 1) * sizeof(relais_segment));
-    if (submission->segments == NULL)
-        return NGX_ERROR;
-    for (ngx_chain_t *link = body; link != NULL; link = link->next) {
-        relais_segment *segment = &submission->segments[submission->count];
-        ngx_buf_t *buf = link->buf;
-
-        if (ngx_buf_size(buf) == 0)
-            continue;
-        segment->length = (size_t)ngx_buf_size(buf);
-        segment->fd = -1;
-        if (ngx_buf_in_memory(buf)) {
-            segment->data = buf->pos;
-        } else {
-            segment->fd = buf->file->fd;
-            segment->offset = buf->file_pos;
-        }
-        submission->count++;
-    }
-    return NGX_OK;
-}
-
-static const char *user_of(ngx_http_request_t *r)
-{
-    ngx_http_relais_main_conf_t *conf = ngx_http_get_module_main_conf(r, ngx_http_relais_module);
-    ngx_http_variable_value_t *value = ngx_http_get_indexed_variable(r, (ngx_uint_t)conf->user);
-    ngx_str_t name;
-
-    if (value == NULL || value->not_found)
-        return "";
-    name.data = value->data;
-    name.len = value->len;
-    return ngx_http_relais_text(r, &name);
-}
-
-static ngx_int_t describe(ngx_http_request_t *r, ngx_http_relais_submission_t *submission)
-{
-    ngx_table_elt_t *type = r->headers_in.content_type;
-
-    submission->content_length = r->headers_in.chunked ? -1 : r->headers_in.content_length_n;
-    submission->user = user_of(r);
-    submission->device = ngx_http_relais_argument(r, "deviceID");
-    if (submission->device == NULL)
-        submission->device = "";
-    if (type != NULL) {
-        submission->content_type = ngx_http_relais_text(r, &type->value);
-        if (submission->content_type == NULL)
-            return NGX_ERROR;
-    }
-    return submission->user == NULL ? NGX_ERROR : collect_segments(r, submission);
-}
-
 static void body_is_read(ngx_http_request_t *r)
 {
     ngx_http_relais_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_relais_module);
 
-    if (describe(r, &ctx->submission) != NGX_OK) {
+    ctx->submission.request.source = "serve";
+    if (ngx_http_relais_describe(r, &ctx->submission.request) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;
     }

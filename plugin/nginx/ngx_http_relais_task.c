@@ -26,17 +26,17 @@ static void release_ctx(void *data)
     if (ctx->document.snapshot != NULL)
         relais_snapshot_release(ctx->document.snapshot);
     relais_buffer_free(&ctx->document.rendered);
+    if (ctx->capture.spool != NULL)
+        relais_spool_abort(ctx->capture.spool, &ctx->capture.staged);
+    relais_buffer_free(&ctx->capture.held);
     relais_arena_destroy(ctx->arena);
 }
 
-ngx_http_relais_ctx_t *ngx_http_relais_get_ctx(ngx_http_request_t *r)
+ngx_http_relais_ctx_t *ngx_http_relais_make_ctx(ngx_http_request_t *r)
 {
-    ngx_http_relais_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_relais_module);
-    ngx_pool_cleanup_t *cleanup;
+    ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_relais_ctx_t));
+    ngx_http_relais_ctx_t *ctx;
 
-    if (ctx != NULL)
-        return ctx;
-    cleanup = ngx_pool_cleanup_add(r->pool, sizeof(*ctx));
     if (cleanup == NULL)
         return NULL;
     ctx = cleanup->data;
@@ -45,6 +45,7 @@ ngx_http_relais_ctx_t *ngx_http_relais_get_ctx(ngx_http_request_t *r)
     ctx->request = r;
     ctx->document.fd = -1;
     relais_buffer_init(&ctx->document.rendered, 0);
+    ctx->capture.staged.shard = -1;
     relais_error_clear(&ctx->error);
     ctx->arena = relais_arena_create(ARENA_MAX);
     cleanup->handler = release_ctx;
@@ -54,24 +55,33 @@ ngx_http_relais_ctx_t *ngx_http_relais_get_ctx(ngx_http_request_t *r)
     return ctx;
 }
 
-char *ngx_http_relais_text(ngx_http_request_t *r, const ngx_str_t *text)
+ngx_http_relais_ctx_t *ngx_http_relais_get_ctx(ngx_http_request_t *r)
 {
-    char *copy = ngx_pnalloc(r->pool, text->len + 1);
+    ngx_http_relais_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_relais_module);
 
-    if (copy == NULL)
-        return NULL;
-    ngx_memcpy(copy, text->data, text->len);
-    copy[text->len] = '\0';
-    return copy;
+    return ctx != NULL ? ctx : ngx_http_relais_make_ctx(r);
 }
 
-void ngx_http_relais_log(ngx_log_t *log, ngx_uint_t level, const char *what,
-                         const relais_error *err)
+static bool is_captured(const ngx_http_relais_ctx_t *ctx)
 {
-    char text[sizeof(err->text) + sizeof(err->path) + 128];
+    return ctx->capture.state != NGX_HTTP_RELAIS_NOT_CAPTURED;
+}
 
-    ngx_log_error(level, log, 0, "relais: %s: %s", what,
-                  relais_error_format(err, text, sizeof(text)));
+/* The clean-up's data is the context: the one place that an internal redirect leaves alone.
+ * nginx's realip module finds its own context in the same way. */
+ngx_http_relais_ctx_t *ngx_http_relais_find_capture(const ngx_http_request_t *r)
+{
+    ngx_http_relais_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_relais_module);
+
+    if (ctx != NULL)
+        return is_captured(ctx) ? ctx : NULL;
+    if (!r->internal && !r->filter_finalize)
+        return NULL;
+    for (ngx_pool_cleanup_t *item = r->pool->cleanup; item != NULL; item = item->next) {
+        if (item->handler == release_ctx && is_captured(item->data))
+            return item->data;
+    }
+    return NULL;
 }
 
 /* In the event loop again, the thread being done or the phone gone. */
@@ -119,7 +129,7 @@ static void task_done(ngx_event_t *event)
     ngx_http_run_posted_requests(connection);
 }
 
-ngx_int_t ngx_http_relais_post_task(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx)
+ngx_int_t ngx_http_relais_start_task(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx)
 {
     ngx_thread_task_t *task = ngx_thread_task_alloc(r->pool, sizeof(ctx));
 
@@ -136,6 +146,13 @@ ngx_int_t ngx_http_relais_post_task(ngx_http_request_t *r, ngx_http_relais_ctx_t
     ctx->is_running = true;
     r->main->blocked++;
     r->aio = 1;
+    return NGX_OK;
+}
+
+ngx_int_t ngx_http_relais_post_task(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx)
+{
+    if (ngx_http_relais_start_task(r, ctx) != NGX_OK)
+        return NGX_ERROR;
     r->write_event_handler = resume;
     return NGX_OK;
 }

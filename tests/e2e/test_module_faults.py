@@ -280,7 +280,6 @@ class Configuration(FaultTest):
             server.remove()
 
     def test_words_that_are_not_there(self):
-        self.refused('no "relais capture"', server="location /c/ { relais capture; }")
         self.refused('unknown word "server"', server="location /c/ { relais server; }")
         self.refused("is duplicate", location="relais serve;")
         self.refused("relais_base_url.* whole address", location="relais_base_url /openrosa;")
