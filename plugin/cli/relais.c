@@ -128,6 +128,21 @@ static const relais_command commands[] = {
         "In Collect: Configure with QR code. The code carries the password as it is: whoever "
         "scans\n"
         "it may send submissions. It never carries an administrator's password.\n")},
+    {"doctor", relais_command_doctor, true,
+     "[--url URL] [--nginx-dump FILE] [--web-user USER] [--json]",
+     N_("look at an installation, and print the line to change"),
+     N_("Looks at the web server's configuration, the spool, the keys, the database and the "
+        "address\n"
+        "that phones use. Changes nothing. Run it as root: only root may read certificates and "
+        "try\n"
+        "what the web server's user may do.\n"
+        "\n"
+        "  --url URL          the server's address, as phones use it, without /formList\n"
+        "  --nginx-dump FILE  what `nginx -T` printed, for an nginx that is not on this machine\n"
+        "  --web-user USER    whom the web server runs as (default: as nginx says, or www-data)\n"
+        "  --json             for programs\n"
+        "\n"
+        "The exit code is 1 when there is a fault.\n")},
     {"help", run_help, false, "[COMMAND]", N_("explain a command"),
      N_("Explains one command, or lists them all.\n")},
     {"version", run_version, false, "", N_("print the version"),
