@@ -4,33 +4,38 @@ A population of more than 5,000 people, recorded more than 8,000 times (tests/ca
 is written into a database made by the migrations; truth.py counts it in Python; the programs of
 tests/cases/sql/stat compare, line by line. Programs called hand_* run in a database of their own, on cases
 made by hand. The published tables are attacked as a reader would.
+
+Other people's submissions (nation.py) come by the real mappings and the forwarder's own login, and the
+same programs compare the same views with what told.py reads in those submissions.
 """
-import csv
 import datetime
-import glob
-import io
+import hashlib
 import os
-import pathlib
 import random
-import re
-import sys
+import shutil
+import subprocess
 import tempfile
 import time
 import unittest
+import uuid
 
+import figures
 import test_schema as schema
+import told
+from figures import SETTINGS, database, table, truth
+from keys import Keys
 
-ROOT = pathlib.Path(schema.ROOT)
-sys.path.insert(0, str(ROOT / "tests" / "cases" / "national"))
+import nation  # noqa: E402
 import population  # noqa: E402
 import population_rows  # noqa: E402
 import protection  # noqa: E402
-import truth  # noqa: E402
 
-CASES = ROOT / "tests" / "cases" / "sql" / "stat"
 SEED = os.environ.get("RELAIS_SEED", "figures")
-SETTINGS = "SET client_min_messages = warning;\nSET timezone = 'UTC';\nSET jit = off;\n"
-database = schema.database
+SENT_PEOPLE = 5800 if os.environ.get("RELAIS_TEST_LONG") else 1200
+
+
+def today():
+    return datetime.date.fromisoformat(database.psql("postgres", SETTINGS + "SELECT current_date;"))
 
 
 def setUpModule():
@@ -38,57 +43,122 @@ def setUpModule():
     made = population.Population(SEED)
     schema.copy("population")
     database.psql("population", SETTINGS + population_rows.script(made))
-    today = datetime.date.fromisoformat(database.psql("population", SETTINGS + "SELECT current_date;"))
     facts = truth.people(made)
     Population.made, Population.facts = made, facts
-    load(truth.lines(made, facts, list(population_rows.inhabitants()), today))
+    figures.load("population", truth.lines(made, facts, list(population_rows.inhabitants()), today()))
 
 
-def load(lines):
-    """The truth, beside each view a table of the same shape."""
-    database.psql("population", SETTINGS + """CREATE SCHEMA truth;
-        CREATE VIEW truth.report AS
-        SELECT NULL::date AS period_from, NULL::date AS period_to, line, total, female, male, children, adults, nationals, foreigners
-          FROM stat.tip_report(NULL, NULL);""")
-    with tempfile.TemporaryDirectory() as directory:
-        for view, rows in lines.items():
-            source = "truth.report" if view == "tip_report" else f"stat.{view}"
-            columns = database.psql("population", f"""{SETTINGS}CREATE TABLE truth.{view} AS SELECT * FROM {source} WITH NO DATA;
-                SELECT attname FROM pg_attribute WHERE attrelid = 'truth.{view}'::regclass AND attnum > 0 ORDER BY attnum;""").split()
-            path = os.path.join(directory, f"{view}.csv")
-            truth.write(path, columns, rows)
-            names = ", ".join(f'"{column}"' for column in columns)
-            database.psql("population", f"\\copy truth.{view} ({names}) FROM '{path}' CSV\n")
-
-
-def table(name, query):
-    return list(csv.DictReader(io.StringIO(database.psql(name, f"{SETTINGS}COPY ({query}) TO STDOUT CSV HEADER;"))))
+def add_programs(case, paths, name_of):
+    for path in paths:
+        name = os.path.splitext(os.path.basename(path))[0]
+        setattr(case, f"test_{name}", lambda self, path=path: figures.run_program(self, name_of(path), path))
 
 
 class Programs(unittest.TestCase):
     """One test for each pgTAP program."""
 
-    def run_program(self, path):
-        name = "population"
-        if os.path.basename(path).startswith("hand_"):
-            name = schema.copy("t_" + os.path.splitext(os.path.basename(path))[0])
-        said = database.psql(name, "SET search_path = tap, public;\n" + SETTINGS + schema.read(path))
-        planned = re.search(r"^1\.\.(\d+)$", said, re.MULTILINE)
-        self.assertIsNotNone(planned, f"no plan in:\n{said}")
-        results = [line for line in said.splitlines() if re.match(r"(not )?ok \d+", line)]
-        failed = "\n".join(line for line in said.splitlines() if line.startswith(("not ok", "#")))
-        self.assertFalse(any(line.startswith("not ok") for line in results), failed)
-        self.assertEqual(len(results), int(planned.group(1)), failed)
-        self.assertGreater(len(results), 0)
+    @staticmethod
+    def database_of(path):
+        if not figures.is_by_hand(path):
+            return "population"
+        return schema.copy("t_" + os.path.splitext(os.path.basename(path))[0])
 
 
-def add_programs():
-    for path in sorted(glob.glob(str(CASES / "*.sql"))):
-        name = os.path.splitext(os.path.basename(path))[0]
-        setattr(Programs, f"test_{name}", lambda self, path=path: self.run_program(path))
+add_programs(Programs, figures.programs(), Programs.database_of)
 
 
-add_programs()
+class EveryView(unittest.TestCase):
+    # What other views are made of, and what Published compares by itself.
+    OTHERS = {"place_area", "recording", "episode", "care", "public_cell", "public_table", "ministry_table"}
+
+    def test_has_its_truth(self):
+        views = {row["viewname"] for row in table("population", "SELECT viewname FROM pg_views WHERE schemaname = 'stat'")}
+        compared = {row["tablename"] for row in table("population", "SELECT tablename FROM pg_tables WHERE schemaname = 'truth'")}
+        self.assertEqual(views - self.OTHERS, compared - {"tip_report"})
+        text = "".join(schema.read(path) for path in figures.programs() if not figures.is_by_hand(path))
+        for view in compared:
+            self.assertIn(f"truth.{view}", text, "no program compares it")
+            self.assertNotEqual(table("population", f"SELECT * FROM truth.{view} LIMIT 1"), [], f"{view} compares nothing")
+
+
+@unittest.skipUnless(schema.program(), "needs a build")
+class Sent(unittest.TestCase):
+    """The same views, of rows that the forwarder made of submissions of all four forms."""
+
+    NAME = "sent"
+
+    @classmethod
+    def setUpClass(cls):
+        schema.copy(cls.NAME)
+        made = nation.Nation(SEED, SENT_PEOPLE)
+        cls.submissions = [(one.form, one.record, one.instance, one.xml, cls.received(one, n)) for n, one in enumerate(made.sent)]
+        cls.forward()
+        cls.told = told.Told(cls.submissions)
+        cls.put_roots_first()
+        cls.facts = truth.people(cls.told)
+        population_rows_text = population_rows.copy("ref.population", "year, sex, age_group, persons, source", list(population_rows.inhabitants()))
+        database.psql(cls.NAME, population_rows_text + "ANALYZE;")
+        figures.load(cls.NAME, truth.lines(cls.told, cls.facts, list(population_rows.inhabitants()), today()))
+
+    @staticmethod
+    def received(one, n):
+        """In the order of arrival, no two at once."""
+        return datetime.datetime.combine(one.arrival[0], datetime.time(6)) + datetime.timedelta(seconds=n)
+
+    @classmethod
+    def forward(cls):
+        directory = tempfile.mkdtemp(prefix="relais-figures-")
+        cls.addClassCleanup(shutil.rmtree, directory)
+        spool, conf, keys = os.path.join(directory, "spool"), os.path.join(directory, "relais.conf"), Keys(directory).make()
+        for n in range(16):
+            for part in ("tmp", "new"):
+                os.makedirs(os.path.join(spool, f"{n:02x}", part))
+        os.makedirs(os.path.join(spool, "quarantine"))
+        for n, one in enumerate(cls.submissions):
+            cls.put(spool, n, *one)
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write(f"[spool]\ndirectory = {spool}\n[store]\nconninfo = {database.conninfo(cls.NAME, 't_forwarder')}\n"
+                       f"[mappings]\ndirectory = {schema.TRANSFORMS}\n[forms]\ndirectory = {schema.ROOT}/xforms\n{keys.settings}")
+        done = subprocess.run([schema.program(), "--config", conf, "forward", "--once"], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=600, check=False)
+        if done.returncode != 0 or os.listdir(os.path.join(spool, "quarantine")):
+            raise AssertionError(f"{os.listdir(os.path.join(spool, 'quarantine'))}\n{done.stderr}")
+
+    @staticmethod
+    def put(spool, n, form, _record, instance, xml, received):
+        head = (f"relais-parcel: 1\nreceived: {received:%Y-%m-%dT%H:%M:%S}.000Z\nsource: serve\nform: {form}\nversion: \n"
+                f"instance: {instance}\nuser: \ndevice: \ncontent-type: text/xml\nlength: {len(xml)}\n"
+                f"sha256: {hashlib.sha256(xml).hexdigest()}\n\n")
+        path = os.path.join(spool, f"{n % 16:02x}", "new", f"{received:%Y%m%dT%H%M%S}.{n % 1_000_000:06d}Z-{uuid.uuid4().hex}.parcel")
+        with open(path, "wb") as file:
+            file.write(head.encode() + xml)
+
+    @classmethod
+    def put_roots_first(cls):
+        """Of people joined by a document the row that stays depends on what arrived first; all else does not."""
+        roots = {row["victim_id"] for row in table(cls.NAME, "SELECT victim_id FROM tip.victim WHERE merged_into IS NULL")}
+        for person in cls.told.people:
+            person.victims.sort(key=lambda victim: str(victim.id) not in roots)
+
+    def test_people_are_those_that_cards_and_documents_say(self):
+        rows = table(self.NAME, "SELECT string_agg(v.victim_id::text, ' ' ORDER BY v.victim_id) AS ids FROM tip.victim v WHERE EXISTS (SELECT FROM"
+                     " tip.identification i WHERE i.victim_id = v.victim_id AND i.consent_basis <> 'co_none')"
+                     " GROUP BY coalesce(v.merged_into, v.victim_id)")
+        self.assertEqual(sorted(row["ids"] for row in rows),
+                         sorted(" ".join(sorted(str(victim.id) for victim in person.victims)) for person in self.told.people))
+
+    def test_all_is_there_that_could_be_counted_wrongly(self):
+        traps = {
+            "two cards, one document": [p for p in self.told.people if len(p.victims) > 1], "open pair": self.told.pairs,
+            "help": [h for p in self.told.people for h in p.help], "visit": [v for p in self.told.people for v in p.visits],
+            "refusal": self.told.refusals, "counted out": len(self.told.people) > len(self.facts),
+            "convicted": [c for case in self.told.cases for c in case.charges if truth.is_convicted(c)],
+            "acquitted": [c for case in self.told.cases for c in case.charges if c.stage == "sg_acq"],
+            "nil report": [r for r in self.told.reports if r[2] == 0], "several recordings": [f for f in self.facts if f.records > 1]}
+        self.assertEqual([name for name, found in traps.items() if not found], [])
+
+
+add_programs(Sent, [path for path in figures.programs() if not figures.is_by_hand(path)], lambda path: Sent.NAME)
 
 
 class Population(unittest.TestCase):

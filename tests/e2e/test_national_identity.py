@@ -3,16 +3,15 @@ that are computed here a second time, from the answers alone and without the pro
 import collections
 import hashlib
 import hmac
-import itertools
 import json
 import os
 import re
-import unicodedata
 import unittest
 import xml.etree.ElementTree as ElementTree
 
 import test_national_lives as lives
 import test_national_rows as base
+from canonical import code, fold
 from test_national_rows import NAME, database, forward, put, query, sample, values
 
 setUpModule = base.setUpModule
@@ -20,19 +19,6 @@ BASES = ("co_self", "co_guar", "co_chil", "co_vita", "co_mand")
 
 
 # ---- the same rules, written again -------------------------------------------------------------
-
-
-def fold(name):
-    """schema.md, B6."""
-    letters = unicodedata.normalize("NFKD", name.upper())
-    letters = "".join(c for c in letters if unicodedata.category(c) in ("Lu", "Ll", "Lt", "Lo"))
-    letters = re.sub("OU(?=[AEIOUY])", "W", letters.replace("PH", "F").replace("H", ""))
-    return "".join(c for c, _ in itertools.groupby(letters.replace("V", "W").replace("Y", "I")))
-
-
-def code(text):
-    decomposed = unicodedata.normalize("NFKD", text.upper())
-    return "".join(c for c in decomposed if unicodedata.category(c) in ("Lu", "Ll", "Lt", "Lo", "Nd"))
 
 
 def key(*parts):

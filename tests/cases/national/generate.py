@@ -1,13 +1,13 @@
-"""Makes national identification submissions as Collect writes them: realistic, invented, and
-the same for the same seed.
+"""Makes submissions of the national identification form as Collect writes them: realistic,
+invented, and the same for the same seed.
 
     submission(seed, n)  the n-th submission of a seed: (instance_id, xml bytes)
     compose(answers)     one submission from given answers: what the form would not ask is left out
 
-On the command line: generate.py N SEED [DIRECTORY] writes N files into the directory, by
-default the present one. Every choice comes from transforms/codes, every card code has its
-check digits, one submission in eight is a second look at an earlier person, with her card.
-That compose() follows the form's own rules is proved by tests/e2e/test_national.py.
+Every choice comes from transforms/codes, every card code has its check digits, one submission in
+eight is a second look at an earlier person, with her card. That compose() follows the form's own
+rules is proved by tests/e2e/test_national.py. The other forms are in generate_others.py, people
+whose submissions of all forms belong together in nation.py, and the command line in training.py.
 """
 
 import csv
@@ -15,22 +15,29 @@ import datetime
 import functools
 import pathlib
 import random
-import sys
+import re
 import uuid
 from xml.sax.saxutils import escape
 
-CODES = pathlib.Path(__file__).resolve().parents[3] / "transforms" / "codes"
-FORM, VERSION = "bf_tip_ident", "2026112501"
-OPENING = (
-    "<?xml version='1.0' ?>"
-    '<data xmlns:h="http://www.w3.org/1999/xhtml" xmlns:jr="http://openrosa.org/javarosa"'
-    ' xmlns:odk="http://www.opendatakit.org/xforms" xmlns:orx="http://openrosa.org/xforms"'
-    f' id="{FORM}" version="{VERSION}">'
-)
+import syllables
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+CODES = ROOT / "transforms" / "codes"
+FORM = "bf_tip_ident"
 ARMED = {"ex_armn", "ex_arms"}
 OWN_SERVICE = {"og_soc", "og_cent", "og_ngo", "og_io", "og_health"}
 WITH_IDENTITY = {"co_self", "co_guar", "co_chil", "co_vita", "co_mand"}
 FIRST_DAY, DAYS = datetime.date(2026, 1, 5), 300
+
+
+@functools.lru_cache
+def version(form):
+    """The version of a form that is published: what a phone with the newest form sends."""
+    text = (ROOT / "xforms" / f"{form}.xml").read_text(encoding="utf-8")
+    return re.search(rf'<data id="{form}" version="([^"]*)"', text).group(1)
+
+
+VERSION = version(FORM)
 
 
 @functools.lru_cache
@@ -73,6 +80,22 @@ def card_from(ca, cb):
 
 
 # Writing ------------------------------------------------------------------------------------
+
+
+def opening(form):
+    return (
+        "<?xml version='1.0' ?>"
+        '<data xmlns:h="http://www.w3.org/1999/xhtml" xmlns:jr="http://openrosa.org/javarosa"'
+        ' xmlns:odk="http://www.opendatakit.org/xforms" xmlns:orx="http://openrosa.org/xforms"'
+        f' id="{form}" version="{version(form)}">')
+
+
+def closing(a, name):
+    """The metadata and the end. What was edited names its version before; Collect writes that
+    element without a prefix."""
+    edited = a.get("deprecated")
+    return group("orx:meta", leaf("orx:instanceID", a["instance"]), leaf("orx:instanceName", name),
+                 only(edited, leaf("deprecatedID", edited))) + "</data>"
 
 
 def leaf(name, value):
@@ -206,26 +229,20 @@ def compose(a):
     event, together = a["event"], a.get("together", {})
     place = event | {"region": provinces()[event["province"]]}
     xml = "".join((
-        OPENING, leaf("safety", ""), group("reporter", leaves(a["reporter"], "org_code", "agent_code")),
+        opening(FORM), leaf("safety", ""), group("reporter", leaves(a["reporter"], "org_code", "agent_code")),
         group("event", leaves(place, "date", "region", "province", "detection")),
         compose_card(a["card"], a["ca"], a["cb"]),
         group("together", leaf("code", together.get("code")),
               only(together.get("code"), leaf("size", together.get("size")))),
         compose_consent(a["consent"]),
         "" if a["consent"]["basis"] == "co_none" else compose_answers(a, a["rids"]),
-        group("orx:meta", leaf("orx:instanceID", a["instance"]),
-              leaf("orx:instanceName", f"{event['date']} {a['reporter']['org_code']}")),
-        "</data>"))
+        closing(a, f"{event['date']} {a['reporter']['org_code']}")))
     return xml.encode()
 
 
 # Inventing ----------------------------------------------------------------------------------
 
 
-SURNAMES = ("Ouédraogo Sawadogo Traoré Kaboré Zongo Compaoré Ilboudo Nikiéma Somé Hien Dabiré Sanou "
-            "Diallo Barry Tamboura Lankoandé Thiombiano Ouoba Bationo Bado Kambou Palé Konaté Coulibaly").split()
-GIRLS = "Awa Aminata Fatimata Mariam Salimata Rasmata Adjara Pendo Yéri Binta Habibou Téné Noëlie".split()
-BOYS = "Issa Moussa Boureima Adama Salif Hamidou Ousséni Yacouba Dramane Noufou Tidiane Sié Noël".split()
 QUARTERS = ("Sarfalao", "Bolomakoté", "Tanghin", "Dassasgho", "Karpala", "Belle-Ville", "Secteur 22", "Sya")
 FORMS = {
     "child": "ex_l_gold ex_l_gold ex_b_qur ex_b_qur ex_l_dom ex_l_cott ex_l_coco ex_l_herd ex_l_vend ex_s_pros "
@@ -264,11 +281,11 @@ def invent_person(seed, n):
             "residence": rng.choice(codes("rs")), "id_doc": rng.choice(["id_none", "id_none", "id_birth", "id_cnib"]),
         },
         "details": {
-            "surname": rng.choice(SURNAMES), "given_names": rng.choice(GIRLS if girl else BOYS),
-            "mother": rng.choice(GIRLS), "father": rng.choice(BOYS),
+            "surname": syllables.surname(rng), "given_names": syllables.given_name(rng, girl),
+            "mother": syllables.given_name(rng, True), "father": syllables.given_name(rng, False),
             "birth_date": maybe(rng, 0.4, datetime.date(2026 - age, rng.randint(1, 12), rng.randint(1, 28))),
             "document_number": f"B{rng.randint(1_000_000, 9_999_999)}", "phone": f"7{rng.randint(0, 9_999_999):07d}",
-            "contact_name": rng.choice(BOYS), "contact_phone": f"6{rng.randint(0, 9_999_999):07d}",
+            "contact_name": syllables.given_name(rng, False), "contact_phone": f"6{rng.randint(0, 9_999_999):07d}",
             "quarter": rng.choice(QUARTERS),
         },
     }
@@ -334,19 +351,12 @@ def new_uuid(rng):
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
-def invent(seed, n):
-    """The answers of the n-th submission of a seed, as compose() takes them."""
-    rng = random.Random(f"{seed}/recording/{n}")
-    who, card = invent_card(rng, seed, n)
-    known = invent_person(seed, who)
-    province = rng.choice(tuple(provinces()))
-    event = {"date": str(FIRST_DAY + datetime.timedelta(rng.randrange(DAYS))), "province": province,
-             "detection": rng.choice(codes("dt"))}
-    own = invent_person(seed, n) if who == n else {"ca": rng.randint(10_000, 99_999), "cb": rng.randint(10_000, 99_999)}
+def invent_answers(rng, known, card, halves, province, day):
+    """All answers of one recording of a known person: who asks, where, what is said."""
+    event = {"date": str(day), "province": province, "detection": rng.choice(codes("dt"))}
     in_group = rng.random() < 0.3
     return {
-        "instance": f"uuid:{new_uuid(rng)}", "ca": own["ca"], "cb": own["cb"],
-        "rids": iter(lambda: new_uuid(rng), None),
+        "instance": f"uuid:{new_uuid(rng)}", **halves, "rids": iter(lambda: new_uuid(rng), None),
         "reporter": {"org_code": rng.choice(organisations_of(province)), "agent_code": f"AG-{rng.randint(1, 400):03d}"},
         "event": event, "card": card,
         "together": {"code": f"{province[3:]}-{rng.randint(1, 99)}", "size": rng.randint(2, 60)} if in_group else {},
@@ -364,22 +374,22 @@ def invent(seed, n):
     }
 
 
+def new_halves(rng):
+    """The two halves of the card code that the phone makes for each form."""
+    return {"ca": rng.randint(10_000, 99_999), "cb": rng.randint(10_000, 99_999)}
+
+
+def invent(seed, n):
+    """The answers of the n-th submission of a seed, as compose() takes them."""
+    rng = random.Random(f"{seed}/recording/{n}")
+    who, card = invent_card(rng, seed, n)
+    known = invent_person(seed, who)
+    day = FIRST_DAY + datetime.timedelta(rng.randrange(DAYS))
+    halves = {name: known[name] for name in ("ca", "cb")} if who == n else new_halves(rng)
+    return invent_answers(rng, known, card, halves, rng.choice(tuple(provinces())), day)
+
+
 def submission(seed, n):
     """The n-th submission of a seed: (instance_id, xml bytes)."""
     answers = invent(seed, n)
     return answers["instance"], compose(answers)
-
-
-def main(arguments):
-    if len(arguments) not in (2, 3) or not arguments[0].isdigit():
-        print(__doc__.strip().split("\n\n")[2], file=sys.stderr)
-        return 2
-    directory = pathlib.Path(arguments[2] if len(arguments) == 3 else ".")
-    directory.mkdir(parents=True, exist_ok=True)
-    for n in range(int(arguments[0])):
-        (directory / f"{FORM}-{n:06d}.xml").write_bytes(submission(arguments[1], n)[1])
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

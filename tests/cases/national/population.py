@@ -112,6 +112,7 @@ class Charge:
     prison: int = None
     suspended: int = None
     fine: int = None
+    offence: str = None
 
 
 @dataclasses.dataclass(eq=False)
@@ -133,6 +134,7 @@ class Case:
     court: str
     cross_border: bool
     charges: list = dataclasses.field(default_factory=list)
+    offence: str = "of_tip"
 
 
 class Population:
@@ -338,7 +340,7 @@ class Population:
         org = self.random.choice([o for o in self.org_codes if self.organisations[o][0] in ("og_police", "og_gend", "og_just")])
         opened = self.day()
         case = Case(self.uuid(), f"{org}-{opened.year}-{n + 1}", org, opened,
-                    self.maybe(0.85, self.random.choice(self.provinces[:9])), self.maybe(0.8, self.chance(0.3)))
+                    self.maybe(0.85, self.random.choice(self.provinces[:9])), self.maybe(0.8, self.chance(0.3)), offence=self.one("of"))
         self.cases.append(case)
         for _ in range(self.random.choice((0, 1, 1, 2, 3, 4))):
             suspect = Suspect(self.uuid(), self.maybe(0.95, self.one("sx")), self.maybe(0.8, self.random.randint(15, 70)),
@@ -354,7 +356,7 @@ class Population:
                 case.charges.append(self.charge(case, known))
 
     def charge(self, case, suspect):
-        c = Charge(case, suspect, self.one("sr"), self.one("sg"))
+        c = Charge(case, suspect, self.one("sr"), self.one("sg"), offence=self.maybe(0.5, self.one("of")))
         day = case.opened
         for name, p in (("investigated", 0.8), ("arrested", 0.6), ("prosecuted", 0.6), ("decided", 0.6), ("final", 0.4)):
             day = self.after(day, 150)

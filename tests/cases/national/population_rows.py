@@ -83,14 +83,14 @@ def other_tables(p, ledger):
             for a, b, score, reason, decision in p.pairs])
     yield "link.episode", "identification_id, decided_by", [(again.recordings[0].id, "test") for _, again in p.episodes]
     yield ("tip.criminal_case", "case_id, sub_id, case_code, org_code, opened_on, court_place, offence, cross_border, stage, stage_date,"
-           " updated_at", [(c.id, ledger.submission(), c.code, c.org, c.opened, c.court, "of_tip", c.cross_border, "sg_inv", c.opened,
+           " updated_at", [(c.id, ledger.submission(), c.code, c.org, c.opened, c.court, c.offence, c.cross_border, "sg_inv", c.opened,
                             "2026-11-01") for c in p.cases])
     yield ("tip.suspect", "suspect_id, sub_id, merged_into, sex, age, citizenship, public_official",
            [(s.id, ledger.submission(), key(s.merged_into), s.sex, s.age, s.citizenship, s.official) for s in p.suspects])
     yield ("tip.case_suspect", "case_id, suspect_id, role, stage, investigated_on, arrested_on, prosecuted_on, decided_on, final_on,"
-           " prison_months, suspended_months, fine_xof", [
+           " prison_months, suspended_months, fine_xof, offence", [
                (c.case.id, c.suspect.id, c.role, c.stage, c.investigated, c.arrested, c.prosecuted, c.decided, c.final, c.prison,
-                c.suspended, c.fine) for case in p.cases for c in case.charges])
+                c.suspended, c.fine, c.offence) for case in p.cases for c in case.charges])
 
 
 def script(p):

@@ -218,7 +218,7 @@ def suspects(p):
     for root, charges in suspect_people(p).items():
         for c in charges:
             yield {"person": root.id, "case_id": c.case.id, "opened_on": c.case.opened, "court_place": c.case.court,
-                   "cross_border": c.case.cross_border, "role": c.role, "stage": c.stage, "offence": "of_tip", "sex": root.sex,
+                   "cross_border": c.case.cross_border, "role": c.role, "stage": c.stage, "offence": c.offence or c.case.offence, "sex": root.sex,
                    "age": root.age, "citizenship": root.citizenship,
                    "official": bool(root.official or c.suspect.official or c.role == "sr_offi"), "investigated_on": investigated_on(c),
                    "arrested_on": c.arrested, "prosecuted_on": c.prosecuted, "decided_on": c.decided, "convicted": is_convicted(c),
