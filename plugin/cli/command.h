@@ -32,6 +32,7 @@ int relais_command_status(const relais_config *config, int argc, char **argv);
 int relais_command_quarantine(const relais_config *config, int argc, char **argv);
 int relais_command_erase(const relais_config *config, int argc, char **argv);
 int relais_command_link(const relais_config *config, int argc, char **argv);
+int relais_command_pull(const relais_config *config, int argc, char **argv);
 int relais_command_device(const relais_config *config, int argc, char **argv);
 int relais_command_doctor(const relais_config *config, int argc, char **argv);
 

@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "cli/source_config.h"
 #include "cli/speak.h"
 #include "store/conninfo.h"
 #include "transform/nearest.h"
@@ -252,9 +253,16 @@ static int take_setting(void *context, const char *section, const char *name, co
 {
     reading *read = context;
     int index = find_setting(section, name);
+    const char *source = relais_source_section(section);
 
     if (read->err->code != RELAIS_ERR_NONE)
         return 0;
+    if (source != NULL) {
+        if (relais_source_take(read->config, source, name, value, read->err))
+            return 1;
+        relais_error_at(read->err, read->config->file, read->line);
+        return 0;
+    }
     if (index < 0) {
         set_unknown(section, name, read->err);
     } else if (read->seen[index] != 0) {
@@ -366,6 +374,7 @@ void relais_config_free(relais_config *config)
     for (size_t i = 0; i < SETTINGS; i++)
         if (settings[i].kind != SETTING_SIZE && settings[i].kind != SETTING_NUMBER)
             free(*text_member(config, &settings[i]));
+    relais_sources_config_free(config);
     free(config->file);
     memset(config, 0, sizeof *config);
 }

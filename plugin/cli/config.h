@@ -10,6 +10,7 @@
  *   [seal]      certificate = FILE                 (<seal> of the mappings; no file: none)
  *   [forward]   batch = 500   scan_seconds = 10   sweep_seconds = 3600
  *   [log]       level = info
+ *   [source NAME]  kind = central   url = ...       (a server to pull from; see source_config.h)
  *
  * The file is the one given by --config, else $RELAIS_CONF, else /etc/relais/relais.conf. Only
  * the last may be missing: then the defaults hold.
@@ -18,6 +19,7 @@
 #define RELAIS_CLI_CONFIG_H
 
 #include "base/error.h"
+#include "sources/source.h"
 #include "transform/secrets.h"
 
 #include <stddef.h>
@@ -37,6 +39,8 @@ typedef struct relais_config {
     uint64_t forward_scan_seconds;
     uint64_t forward_sweep_seconds;
     char *log_level;
+    relais_source *sources; /* in the order of the file */
+    size_t source_count;
 } relais_config;
 
 /* `file` is what --config gave, or NULL. RELAIS_ERR_CONFIG with file and line. */

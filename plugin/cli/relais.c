@@ -46,17 +46,30 @@ static const relais_command commands[] = {
         "\n"
         "A schema file that was changed after it was applied is an error: put the change into a\n"
         "new file with the next number.\n")},
-    {"status", relais_command_status, true, "[--json | --prometheus] [--devices]",
+    {"pull", relais_command_pull, true,
+     "[NAME]... [--since DATE] [--form F] [--once | --every MINUTES] [--json]",
+     N_("bring what is new on other servers into the spool"),
+     N_("Asks the servers of the configuration, [source NAME], for submissions that are new or\n"
+        "edited since the last time, and leaves them in the spool as if phones had sent them.\n"
+        "What was received already is recognised by the forwarder. It may be ended at any moment\n"
+        "and goes on where it was.\n"
+        "\n"
+        "  NAME             only these sources (default: all)\n"
+        "  --since DATE     ask for what came since then instead: 2026-03-02\n"
+        "  --form F         only this form\n"
+        "  --once           one round, then end (the default)\n"
+        "  --every MINUTES  a round, then again after so many minutes, until SIGTERM or Ctrl-C\n"
+        "  --json           for programs: a line of JSON for each round\n"
+        "\n"
+        "A submission that cannot be had is asked for again next time, and the exit code is 1; it\n"
+        "is 3 when a server was away.\n")},
+    {"status", relais_command_status, true, "[--json]",
      N_("show what waits, what was delivered, what needs a person"),
      N_("Shows the spool, the quarantine and, from the database's ledger, each form's counts.\n"
         "\"Received\" counts versions of submissions; \"delivered\" are those of them that need\n"
-        "nothing more. Below stand the submissions that wait for something: a person or a case\n"
-        "that no form has brought yet, a code that its list lacks, files that have not come.\n"
+        "nothing more.\n"
         "\n"
-        "  --json         for programs; times are UTC, a count that took too long is null\n"
-        "  --prometheus   metrics for node_exporter's textfile collector; relais(1) names them\n"
-        "  --devices      who sends: each device and user, and when it was last heard. Reads the\n"
-        "                 whole ledger\n"
+        "  --json   for programs; times are UTC, a count that took too long is null\n"
         "\n"
         "The exit code is 3 when the database cannot be reached; the spool is shown all the\n"
         "same.\n")},
