@@ -104,19 +104,29 @@ static void check_body_size(const web *w, const relais_directive *relais)
                          place(w, set == NULL ? relais : set));
 }
 
+/* What passes a request on, and what keeps it going when the phone hangs up. */
+static const struct {
+    const char *pass, *ignoring;
+} passes[] = {
+    {"proxy_pass", "proxy_ignore_client_abort"},
+    {"uwsgi_pass", "uwsgi_ignore_client_abort"},
+    {"scgi_pass", "scgi_ignore_client_abort"},
+};
+
 static void check_capture(const web *w, const relais_directive *relais)
 {
-    const char *ignoring = value_in(w, relais, "proxy_ignore_client_abort", "off");
-    bool is_passed = relais_webconf_find(w->first, relais->block, "proxy_pass") != NULL ||
-                     relais_webconf_find(w->first, relais->block, "uwsgi_pass") != NULL ||
-                     relais_webconf_find(w->first, relais->block, "scgi_pass") != NULL;
+    size_t i = 0;
 
-    if (!is_passed) {
+    while (i < sizeof passes / sizeof passes[0] &&
+           relais_webconf_find(w->first, relais->block, passes[i].pass) == NULL)
+        i++;
+    if (i == sizeof passes / sizeof passes[0]) {
         relais_doctor_say(w->doctor, RELAIS_FINDING_FAULT,
                           _("%s: capture has no server behind it."), place(w, relais));
         relais_doctor_advise(w->doctor, _("write proxy_pass into the same location"));
+        return;
     }
-    if (strcmp(ignoring, "on") == 0) {
+    if (strcmp(value_in(w, relais, passes[i].ignoring, "off"), "on") == 0) {
         relais_doctor_say(w->doctor, RELAIS_FINDING_OK,
                           _("%s: a phone that hangs up does not undo a submission."),
                           place(w, relais));
@@ -126,7 +136,7 @@ static void check_capture(const web *w, const relais_directive *relais)
                       _("%s: when a phone hangs up while the server behind works, that server may "
                         "have the submission and Relais not."),
                       place(w, relais));
-    relais_doctor_advise(w->doctor, "%s: proxy_ignore_client_abort on;", place(w, relais));
+    relais_doctor_advise(w->doctor, "%s: %s on;", place(w, relais), passes[i].ignoring);
 }
 
 static bool listens_with_tls(const web *w, const relais_directive *server)

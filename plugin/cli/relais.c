@@ -63,13 +63,17 @@ static const relais_command commands[] = {
         "\n"
         "A submission that cannot be had is asked for again next time, and the exit code is 1; it\n"
         "is 3 when a server was away.\n")},
-    {"status", relais_command_status, true, "[--json]",
+    {"status", relais_command_status, true, "[--json | --prometheus] [--devices]",
      N_("show what waits, what was delivered, what needs a person"),
      N_("Shows the spool, the quarantine and, from the database's ledger, each form's counts.\n"
         "\"Received\" counts versions of submissions; \"delivered\" are those of them that need\n"
-        "nothing more.\n"
+        "nothing more. Below stand the submissions that wait for something: a person or a case\n"
+        "that no form has brought yet, a code that its list lacks, files that have not come.\n"
         "\n"
-        "  --json   for programs; times are UTC, a count that took too long is null\n"
+        "  --json         for programs; times are UTC, a count that took too long is null\n"
+        "  --prometheus   metrics for node_exporter's textfile collector; relais(1) names them\n"
+        "  --devices      who sends: each device and user, and when it was last heard. Reads the\n"
+        "                 whole ledger\n"
         "\n"
         "The exit code is 3 when the database cannot be reached; the spool is shown all the\n"
         "same.\n")},

@@ -3,27 +3,25 @@
  *
  * The spool's part needs no database, and is shown also when the database is away.
  */
-#include "store/status.h"
+#include "cli/status.h"
 
 #include "cli/command.h"
 #include "cli/options.h"
-#include "cli/overview.h"
 #include "cli/speak.h"
 #include "cli/table.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Texts of some hundred forms and of as many quarantine classes. */
-#define STATUS_MEMORY_MAX ((size_t)16 * 1024 * 1024)
+/* Texts of some hundred forms, of as many quarantine classes, and of ten thousand devices. */
+#define STATUS_MEMORY_MAX ((size_t)32 * 1024 * 1024)
 
-typedef struct status {
-    relais_overview spool;
-    bool has_spool;
-    relais_ledger_status ledger;
-    bool has_ledger;
-} status;
+/* How many missing files are named to a person; --json names more. */
+enum { FILES_SHOWN = 20 };
+
+typedef struct request {
+    bool as_json, as_metrics, with_devices;
+} request;
 
 /* ---- for people ---------------------------------------------------------------------------- */
 
@@ -88,6 +86,88 @@ static void print_forms(const relais_ledger_status *ledger, relais_arena *arena)
     relais_table_print(stdout, cells, rows, COLUMNS);
 }
 
+/* What people call that which the ledger knows as a table, a list, or "file". */
+static const struct thing {
+    const char *what, *words;
+} things[] = {
+    {"file", N_("files")},
+    {"victim", N_("a person")},
+    {"identification", N_("an identification")},
+    {"criminal_case", N_("a case")},
+    {"suspect", N_("a suspect")},
+    {"organisation", N_("an organisation")},
+    {"place", N_("a place")},
+    {"country", N_("a country")},
+    {"", N_("something else")},
+};
+
+static const char *words_of(const char *what)
+{
+    for (size_t i = 0; i < sizeof things / sizeof *things; i++)
+        if (strcmp(things[i].what, what) == 0)
+            return _(things[i].words);
+    return what;
+}
+
+static const char *since(const char *instant, relais_arena *arena)
+{
+    const char *text =
+        relais_arena_format(arena, "%s (%s)", instant, relais_table_age(instant, arena));
+
+    return text == NULL ? instant : text;
+}
+
+static void print_waits(const relais_ledger_status *ledger, relais_arena *arena)
+{
+    enum { COLUMNS = 6 };
+    size_t rows = ledger->wait_count + 1;
+    const char **cells = relais_arena_alloc(arena, rows * COLUMNS * sizeof *cells);
+    const char **at = cells;
+
+    if (cells == NULL || ledger->wait_count == 0)
+        return;
+    *at++ = _("FORM");
+    *at++ = _("STATE");
+    *at++ = _("WAITS FOR");
+    *at++ = _("SUBMISSIONS");
+    *at++ = _("FILES");
+    *at++ = _("SINCE");
+    for (size_t i = 0; i < ledger->wait_count; i++) {
+        const relais_wait *wait = &ledger->waits[i];
+        *at++ = wait->form;
+        *at++ = wait->state;
+        *at++ = words_of(wait->what);
+        *at++ = count_text(wait->count, arena);
+        *at++ = wait->files == 0 ? "-" : count_text(wait->files, arena);
+        *at++ = since(wait->oldest, arena);
+    }
+    putchar('\n');
+    relais_table_print(stdout, cells, rows, COLUMNS);
+}
+
+static void print_files(const relais_ledger_status *ledger, relais_arena *arena)
+{
+    enum { COLUMNS = 4 };
+    size_t shown = ledger->file_count < FILES_SHOWN ? ledger->file_count : FILES_SHOWN;
+    const char **cells = relais_arena_alloc(arena, (shown + 1) * COLUMNS * sizeof *cells);
+    const char **at = cells;
+
+    if (cells == NULL || shown == 0)
+        return;
+    *at++ = _("FORM");
+    *at++ = _("MISSING FILE");
+    *at++ = _("SUBMISSION");
+    *at++ = _("SINCE");
+    for (size_t i = 0; i < shown; i++) {
+        *at++ = ledger->files[i].form;
+        *at++ = ledger->files[i].name;
+        *at++ = ledger->files[i].instance;
+        *at++ = since(ledger->files[i].received, arena);
+    }
+    putchar('\n');
+    relais_table_print(stdout, cells, shown + 1, COLUMNS);
+}
+
 static void print_ledger(const relais_ledger_status *ledger, relais_arena *arena)
 {
     print_instant(_("Last delivered:"), ledger->last_delivered, arena);
@@ -96,81 +176,62 @@ static void print_ledger(const relais_ledger_status *ledger, relais_arena *arena
         puts(_("No submission has been delivered yet."));
     else
         print_forms(ledger, arena);
+    print_waits(ledger, arena);
+    print_files(ledger, arena);
     puts(_("\nRetries: while the database is away parcels wait, for as long as it takes; what "
            "fits no column goes to quarantine at once."));
 }
 
-/* ---- for programs --------------------------------------------------------------------------- */
-
-static json_t *json_instant(const char *instant)
+static const char *or_dash(const char *text)
 {
-    return instant[0] == '\0' ? json_null() : json_string(instant);
+    return text[0] == '\0' ? "-" : text;
 }
 
-static json_t *json_count(long long count)
+static void print_devices(const relais_devices *devices, relais_arena *arena)
 {
-    return count < 0 ? json_null() : json_integer(count);
+    enum { COLUMNS = 6 };
+    size_t rows = devices->count + 1;
+    const char **cells = relais_arena_alloc(arena, rows * COLUMNS * sizeof *cells);
+    const char **at = cells;
+
+    if (cells == NULL)
+        return;
+    *at++ = _("DEVICE");
+    *at++ = _("USER");
+    *at++ = _("LAST HEARD");
+    *at++ = _("SUBMISSIONS");
+    *at++ = _("WAITING");
+    *at++ = _("CONFLICT");
+    for (size_t i = 0; i < devices->count; i++) {
+        const relais_device *device = &devices->items[i];
+        *at++ = or_dash(device->device);
+        *at++ = or_dash(device->user);
+        *at++ = since(device->last_received, arena);
+        *at++ = count_text(device->submissions, arena);
+        *at++ = count_text(device->waiting, arena);
+        *at++ = count_text(device->conflicts, arena);
+    }
+    relais_table_print(stdout, cells, rows, COLUMNS);
 }
 
-static json_t *json_spool(const relais_overview *spool)
+/* ---- the command ---------------------------------------------------------------------------- */
+
+static bool read_store(relais_store *store, const request *asked, relais_arena *arena,
+                       relais_status *out, relais_error *err)
 {
-    return json_pack("{s:I, s:o}", "waiting", (json_int_t)spool->waiting, "oldest_received",
-                     json_instant(spool->oldest));
+    out->has_ledger = relais_ledger_status_read(store, arena, &out->ledger, err) &&
+                      (!asked->as_metrics || relais_heard_read(store, &out->heard, err));
+    out->has_devices = out->has_ledger && asked->with_devices &&
+                       relais_devices_read(store, arena, &out->devices, err);
+    return out->has_ledger && (out->has_devices || !asked->with_devices);
 }
 
-static json_t *json_quarantine(const relais_overview *spool)
-{
-    json_t *classes = json_object();
-
-    for (size_t i = 0; i < spool->class_count; i++)
-        json_object_set_new(classes, spool->classes[i].word,
-                            json_integer((json_int_t)spool->classes[i].count));
-    return json_pack("{s:I, s:o}", "count", (json_int_t)spool->quarantined, "classes", classes);
-}
-
-static json_t *json_form(const relais_form_status *form)
-{
-    return json_pack(
-        "{s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "form", form->form, "received",
-        json_count(form->received), "delivered", json_count(relais_form_status_delivered(form)),
-        "partial", (json_int_t)form->partial, "held", (json_int_t)form->held, "quarantined",
-        (json_int_t)form->quarantined, "conflict", (json_int_t)form->conflict, "erased",
-        (json_int_t)form->erased, "oldest_undelivered", json_instant(form->oldest_undelivered),
-        "last_delivered", json_instant(form->last_delivered));
-}
-
-static json_t *json_ledger(const relais_ledger_status *ledger)
-{
-    json_t *forms = json_array();
-
-    for (size_t i = 0; i < ledger->count; i++)
-        json_array_append_new(forms, json_form(&ledger->forms[i]));
-    return json_pack("{s:o, s:o}", "last_delivered", json_instant(ledger->last_delivered), "forms",
-                     forms);
-}
-
-static bool print_json(const status *found)
-{
-    json_t *root = json_pack(
-        "{s:o, s:o, s:o}", "spool", found->has_spool ? json_spool(&found->spool) : json_null(),
-        "quarantine", found->has_spool ? json_quarantine(&found->spool) : json_null(), "ledger",
-        found->has_ledger ? json_ledger(&found->ledger) : json_null());
-    bool ok = root != NULL && json_dumpf(root, stdout, JSON_INDENT(2)) == 0;
-
-    putchar('\n');
-    json_decref(root);
-    return ok;
-}
-
-/* ---- the command ------------------------------------------------------------------------------
- */
-
-static bool read_ledger(const relais_config *config, relais_arena *arena, relais_ledger_status *out,
-                        relais_error *err)
+static bool read_ledger(const relais_config *config, const request *asked, relais_arena *arena,
+                        relais_status *out, relais_error *err)
 {
     relais_store *store = NULL;
     bool ok = relais_store_open(config->store_conninfo, &store, err) &&
-              relais_ledger_status_read(store, arena, out, err);
+              read_store(store, asked, arena, out, err);
 
     relais_store_close(store);
     return ok;
@@ -186,7 +247,8 @@ static int note_failure(int code, const relais_error *err)
     return code == RELAIS_EXIT_OK || own == RELAIS_EXIT_FAILED ? own : code;
 }
 
-static int gather(const relais_config *config, relais_arena *arena, status *out)
+static int gather(const relais_config *config, const request *asked, relais_arena *arena,
+                  relais_status *out)
 {
     relais_error spool_error = {0}, ledger_error = {0};
     int code = RELAIS_EXIT_OK;
@@ -196,34 +258,47 @@ static int gather(const relais_config *config, relais_arena *arena, status *out)
         note_failure(code, &spool_error);
         code = RELAIS_EXIT_LATER;
     }
-    out->has_ledger = read_ledger(config, arena, &out->ledger, &ledger_error);
-    if (!out->has_ledger)
+    if (!read_ledger(config, asked, arena, out, &ledger_error))
         code = note_failure(code, &ledger_error);
     return code;
 }
 
-static int show_status(const relais_config *config, relais_arena *arena, bool as_json)
+static void print_text(const relais_status *found, const request *asked, relais_arena *arena)
 {
-    status found = {0};
-    int code = gather(config, arena, &found);
-
-    if (as_json) {
-        if (!print_json(&found))
-            code = RELAIS_EXIT_FAILED;
-        return code;
+    if (asked->with_devices) {
+        if (found->has_devices)
+            print_devices(&found->devices, arena);
+        return;
     }
-    if (found.has_spool)
-        print_spool(&found.spool, arena);
-    if (found.has_ledger)
-        print_ledger(&found.ledger, arena);
+    if (found->has_spool)
+        print_spool(&found->spool, arena);
+    if (found->has_ledger)
+        print_ledger(&found->ledger, arena);
+}
+
+static int show_status(const relais_config *config, const request *asked, relais_arena *arena)
+{
+    relais_status found = {0};
+    int code = gather(config, asked, arena, &found);
+
+    if (asked->as_metrics)
+        relais_status_print_metrics(&found, stdout);
+    else if (!asked->as_json)
+        print_text(&found, asked, arena);
+    else if (!relais_status_print_json(&found, stdout))
+        code = RELAIS_EXIT_FAILED;
     return code;
 }
 
 int relais_command_status(const relais_config *config, int argc, char **argv)
 {
-    bool as_json = false;
-    const relais_option options[] = {{"json", RELAIS_OPTION_FLAG, &as_json, 0, 0}};
-    relais_operands operands = relais_options_read(options, 1, argc, argv);
+    request asked = {0};
+    const relais_option options[] = {
+        {"json", RELAIS_OPTION_FLAG, &asked.as_json, 0, 0},
+        {"prometheus", RELAIS_OPTION_FLAG, &asked.as_metrics, 0, 0},
+        {"devices", RELAIS_OPTION_FLAG, &asked.with_devices, 0, 0},
+    };
+    relais_operands operands = relais_options_read(options, 3, argc, argv);
     relais_arena *arena;
     int code;
 
@@ -233,12 +308,16 @@ int relais_command_status(const relais_config *config, int argc, char **argv)
         relais_say(_("status takes no \"%s\"."), argv[operands.first]);
         return relais_usage_error(argv[0]);
     }
+    if (asked.as_json && asked.as_metrics) {
+        relais_say(_("--json and --prometheus are two ways to show the same: choose one."));
+        return relais_usage_error(argv[0]);
+    }
     arena = relais_arena_create(STATUS_MEMORY_MAX);
     if (arena == NULL) {
         relais_say(_("no memory left"));
         return RELAIS_EXIT_FAILED;
     }
-    code = show_status(config, arena, as_json);
+    code = show_status(config, &asked, arena);
     relais_arena_destroy(arena);
     return relais_close_output(code);
 }

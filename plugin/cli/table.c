@@ -55,15 +55,22 @@ void relais_table_print(FILE *out, const char *const *cells, size_t rows, size_t
     }
 }
 
-const char *relais_table_age(const char *instant, relais_arena *arena)
+long long relais_instant_seconds(const char *instant)
 {
     struct tm at = {0};
+
+    return strptime(instant, "%Y-%m-%dT%H:%M:%S", &at) == NULL ? -1 : (long long)timegm(&at);
+}
+
+const char *relais_table_age(const char *instant, relais_arena *arena)
+{
+    long long then = relais_instant_seconds(instant);
     const char *text;
     long seconds;
 
-    if (strptime(instant, "%Y-%m-%dT%H:%M:%S", &at) == NULL)
+    if (then < 0)
         return "";
-    seconds = (long)(time(NULL) - timegm(&at));
+    seconds = (long)((long long)time(NULL) - then);
     if (seconds < 60)
         text = relais_arena_format(arena, _("%ld s"), seconds < 0 ? 0 : seconds);
     else if (seconds < 3600)

@@ -14,6 +14,9 @@
  * in a cell are printed as '?': names come from phones. */
 void relais_table_print(FILE *out, const char *const *cells, size_t rows, size_t columns);
 
+/* Seconds since 1970 of an ISO 8601 instant; -1 for "". */
+long long relais_instant_seconds(const char *instant);
+
 /* "3 h", "12 min", "5 d": how long ago an ISO 8601 instant was; "" for "". */
 const char *relais_table_age(const char *instant, relais_arena *arena);
 

@@ -301,6 +301,22 @@ static bool has_lost_upstream(const ngx_http_request_t *r)
     return r->upstream != NULL && r->upstream->cleanup == NULL;
 }
 
+/* nginx takes the end of a uwsgi or SCGI connection for the end of the answer, whatever length
+ * was announced. */
+static bool is_short(const ngx_http_request_t *r, const relais_buffer *held)
+{
+    return held->failed == RELAIS_ERR_NONE && r->headers_out.content_length_n >= 0 &&
+           (off_t)held->length < r->headers_out.content_length_n;
+}
+
+static ngx_int_t give_up(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "relais: the upstream ended within an answer of %ui; it is not passed on",
+                  r->headers_out.status);
+    return release_ours(r, ctx, RELAIS_REPLY_BUSY, NGX_HTTP_BAD_GATEWAY);
+}
+
 static ngx_int_t hold(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx, ngx_chain_t *in)
 {
     bool has_flush = false, has_last = false;
@@ -316,14 +332,8 @@ static ngx_int_t hold(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx, ngx_cha
         has_last = has_last || buf->last_buf;
     }
     if (has_last)
-        return start_commit(r, ctx);
-    if (has_flush && has_lost_upstream(r)) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "relais: the upstream ended within an answer of %ui; it is not passed on",
-                      r->headers_out.status);
-        return release_ours(r, ctx, RELAIS_REPLY_BUSY, NGX_HTTP_BAD_GATEWAY);
-    }
-    return NGX_OK;
+        return is_short(r, &ctx->capture.held) ? give_up(r, ctx) : start_commit(r, ctx);
+    return has_flush && has_lost_upstream(r) ? give_up(r, ctx) : NGX_OK;
 }
 
 static ngx_int_t filter_body(ngx_http_request_t *r, ngx_chain_t *in)

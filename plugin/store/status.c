@@ -14,25 +14,60 @@ enum { FORMS_MAX = 1000 };
 #define ISO_8601 "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
 
 /* A loose scan: one probe of the index (form_id, record_id) for each form that there is. */
-static const char forms_sql[] =
-    "WITH RECURSIVE form(id) AS ("
-    "  (SELECT form_id FROM relais.submission ORDER BY form_id LIMIT 1)"
-    "  UNION ALL"
-    "  SELECT (SELECT s.form_id FROM relais.submission s WHERE s.form_id > form.id"
-    "           ORDER BY s.form_id LIMIT 1)"
+#define WITH_FORMS                                                                                 \
+    "WITH RECURSIVE form(id) AS ("                                                                 \
+    "  (SELECT form_id FROM relais.submission ORDER BY form_id LIMIT 1)"                           \
+    "  UNION ALL"                                                                                  \
+    "  SELECT (SELECT s.form_id FROM relais.submission s WHERE s.form_id > form.id"                \
+    "           ORDER BY s.form_id LIMIT 1)"                                                       \
     "    FROM form WHERE form.id IS NOT NULL)"
-    " SELECT f.id, to_char(l.at AT TIME ZONE 'UTC', " ISO_8601 ")"
-    "   FROM form f LEFT JOIN LATERAL (SELECT s.delivered_at FROM relais.submission s"
-    "        WHERE s.form_id = f.id AND s.delivered_at IS NOT NULL"
-    "        ORDER BY s.delivered_at DESC LIMIT 1) l(at) ON true"
-    "  WHERE f.id IS NOT NULL ORDER BY f.id LIMIT 1000";
 
-/* The condition is that of the index submission_open. */
-static const char open_sql[] =
-    "SELECT form_id, state, count(*),"
-    "       to_char(min(received_at) AT TIME ZONE 'UTC', " ISO_8601 ")"
-    "  FROM relais.submission WHERE state <> 'delivered' AND state <> 'superseded'"
-    " GROUP BY form_id, state";
+/* The condition of the index submission_open. */
+#define IS_OPEN "state <> 'delivered' AND state <> 'superseded'"
+
+static const char forms_sql[] =
+    WITH_FORMS " SELECT f.id, to_char(l.at AT TIME ZONE 'UTC', " ISO_8601 ")"
+               "   FROM form f LEFT JOIN LATERAL (SELECT s.delivered_at FROM relais.submission s"
+               "        WHERE s.form_id = f.id AND s.delivered_at IS NOT NULL"
+               "        ORDER BY s.delivered_at DESC LIMIT 1) l(at) ON true"
+               "  WHERE f.id IS NOT NULL ORDER BY f.id LIMIT 1000";
+
+static const char open_sql[] = "SELECT form_id, state, count(*),"
+                               "       to_char(min(received_at) AT TIME ZONE 'UTC', " ISO_8601 ")"
+                               "  FROM relais.submission WHERE " IS_OPEN " GROUP BY form_id, state";
+
+/* What a version waits for is in its reason: a parent row ("exists in SCHEMA.TABLE"), or a code
+ * that its list lacks ("« LIST »", of relais_rule_describe). A refusal that names neither waits
+ * for a person, and is none of this. */
+static const char waits_sql[] =
+    "SELECT w.form_id, w.state, w.what, count(*), sum(w.files),"
+    "       to_char(min(w.received_at) AT TIME ZONE 'UTC', " ISO_8601 ")"
+    "  FROM (SELECT form_id, state, received_at, coalesce(cardinality(missing), 0) AS files,"
+    "               CASE state WHEN 'partial' THEN 'file' ELSE coalesce("
+    "                    substring(reason->>'rule' from '^exists in (?:[^.]*\\.)?(.+)$'),"
+    "                    substring(reason->>'rule' from 'liste « (.+) »'), '') END AS what"
+    "          FROM relais.submission"
+    "         WHERE " IS_OPEN " AND state IN ('held', 'partial', 'quarantined')) w"
+    " WHERE w.state <> 'quarantined' OR w.what <> ''"
+    " GROUP BY w.form_id, w.state, w.what ORDER BY min(w.received_at), 1, 2, 3 LIMIT 1000";
+
+static const char files_sql[] =
+    "SELECT s.form_id, s.instance_id, m.name,"
+    "       to_char(s.received_at AT TIME ZONE 'UTC', " ISO_8601 ")"
+    "  FROM (SELECT form_id, instance_id, missing, received_at, sub_id FROM relais.submission"
+    "         WHERE " IS_OPEN " AND state = 'partial'"
+    "         ORDER BY received_at, sub_id LIMIT 100) s"
+    " CROSS JOIN LATERAL unnest(s.missing) AS m(name)"
+    " ORDER BY s.received_at, s.sub_id, m.name LIMIT 100";
+
+/* Each form's own stretch of the index (form_id, delivered_at). */
+static const char heard_sql[] = WITH_FORMS
+    " SELECT count(DISTINCT s.device_id) FILTER (WHERE s.received_at > now() - interval '1 day'),"
+    "        count(DISTINCT s.device_id) FILTER (WHERE s.received_at > now() - interval '7 days'),"
+    "        count(DISTINCT s.device_id) FILTER (WHERE s.received_at > now() - interval '30 days')"
+    "   FROM form f CROSS JOIN LATERAL (SELECT d.device_id, d.received_at"
+    "          FROM relais.submission d WHERE d.form_id = f.id AND d.device_id <> ''"
+    "           AND d.delivered_at > now() - interval '30 days' OFFSET 0) s";
 
 static const char received_sql[] = "SELECT count(*) FROM relais.submission WHERE form_id = $1";
 
@@ -135,7 +170,97 @@ static bool read_open(relais_store *store, relais_arena *arena, relais_ledger_st
     return ok;
 }
 
+/* The texts of one row in the arena, in the order of `fields`; false without memory. */
+static bool keep_texts(const PGresult *result, int row, const char **const *fields,
+                       const int *columns, size_t count, relais_arena *arena)
+{
+    for (size_t i = 0; i < count; i++) {
+        *fields[i] = relais_arena_text(arena, PQgetvalue(result, row, columns[i]));
+        if (*fields[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool keep_wait(const PGresult *result, int row, relais_wait *out, relais_arena *arena)
+{
+    enum { COUNT = 3, FILES, OLDEST };
+    const char **const fields[] = {&out->form, &out->state, &out->what, &out->oldest};
+    static const int columns[] = {0, 1, 2, OLDEST};
+
+    out->count = strtoll(PQgetvalue(result, row, COUNT), NULL, 10);
+    out->files = strtoll(PQgetvalue(result, row, FILES), NULL, 10);
+    return keep_texts(result, row, fields, columns, 4, arena);
+}
+
+static bool read_waits(relais_store *store, relais_arena *arena, relais_ledger_status *out,
+                       relais_error *err)
+{
+    PGresult *result;
+    size_t rows;
+
+    if (!ask(store, waits_sql, NULL, &result, err))
+        return false;
+    rows = (size_t)PQntuples(result);
+    out->waits = relais_arena_alloc(arena, (rows + 1) * sizeof *out->waits);
+    while (out->waits != NULL && out->wait_count < rows &&
+           keep_wait(result, (int)out->wait_count, &out->waits[out->wait_count], arena))
+        out->wait_count++;
+    PQclear(result);
+    return (out->waits != NULL && out->wait_count == rows) || relais_arena_error(arena, err);
+}
+
+static bool keep_file(const PGresult *result, int row, relais_missing_file *out,
+                      relais_arena *arena)
+{
+    const char **const fields[] = {&out->form, &out->instance, &out->name, &out->received};
+    static const int columns[] = {0, 1, 2, 3};
+
+    return keep_texts(result, row, fields, columns, 4, arena);
+}
+
+static bool read_files(relais_store *store, relais_arena *arena, relais_ledger_status *out,
+                       relais_error *err)
+{
+    PGresult *result;
+    size_t rows;
+
+    if (!ask(store, files_sql, NULL, &result, err))
+        return false;
+    rows = (size_t)PQntuples(result);
+    out->files = relais_arena_alloc(arena, (rows + 1) * sizeof *out->files);
+    while (out->files != NULL && out->file_count < rows &&
+           keep_file(result, (int)out->file_count, &out->files[out->file_count], arena))
+        out->file_count++;
+    PQclear(result);
+    return (out->files != NULL && out->file_count == rows) || relais_arena_error(arena, err);
+}
+
 /* 57014: the time was up. The connection is well, the count is not known. */
+static bool is_late(const relais_error *err)
+{
+    return strcmp(err->sqlstate, "57014") == 0;
+}
+
+bool relais_heard_read(relais_store *store, relais_heard *out, relais_error *err)
+{
+    relais_error counting = {0};
+    PGresult *result;
+
+    *out = (relais_heard){-1, -1, -1};
+    if (ask(store, heard_sql, NULL, &result, &counting)) {
+        out->day = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+        out->week = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+        out->month = strtoll(PQgetvalue(result, 0, 2), NULL, 10);
+        PQclear(result);
+        return true;
+    }
+    if (is_late(&counting))
+        return true;
+    *err = counting;
+    return false;
+}
+
 static bool count_received(relais_store *store, relais_form_status *form, relais_error *err)
 {
     relais_error counting = {0};
@@ -146,7 +271,7 @@ static bool count_received(relais_store *store, relais_form_status *form, relais
         PQclear(result);
         return true;
     }
-    if (strcmp(counting.sqlstate, "57014") == 0)
+    if (is_late(&counting))
         return true;
     *err = counting;
     return false;
@@ -159,7 +284,8 @@ bool relais_ledger_status_read(relais_store *store, relais_arena *arena, relais_
 
     *out = (relais_ledger_status){.last_delivered = ""};
     ok = relais_pg_run(store, "SET statement_timeout = '5s'", err) &&
-         read_forms(store, arena, out, err) && read_open(store, arena, out, err);
+         read_forms(store, arena, out, err) && read_open(store, arena, out, err) &&
+         read_waits(store, arena, out, err) && read_files(store, arena, out, err);
     for (size_t i = 0; ok && i < out->count; i++)
         ok = count_received(store, &out->forms[i], err);
     return ok;

@@ -221,7 +221,7 @@ static void check_coverage(struct check *check)
 {
     for (size_t i = 0; i < check->form->count; i++) {
         const struct known *known = &check->known[i];
-        if (known->node->kind == RELAIS_NODE_LEAF &&
+        if (known->node->kind == RELAIS_NODE_LEAF && relais_form_node_takes_answer(known->node) &&
             !relais_cover_reads(check->mapping->cover, known->names, known->count))
             form_error(check, known->node->line,
                        "nothing in %s reads %s: put it in a column, or say why not with <ignore "
@@ -235,6 +235,7 @@ static void check_coverage(struct check *check)
 struct filling {
     const relais_filled *filled;
     const relais_column *column; /* NULL when the database is not asked, or has none */
+    bool is_untyped;             /* only the database could say what the column takes */
     const relais_expression *source;
 };
 
@@ -262,6 +263,21 @@ static bool is_inside(const relais_expression *expression, const struct known *r
     return false;
 }
 
+static void report_repeat(struct check *check, const struct filling *filling,
+                          const relais_form_node *answer, const relais_form_node *repeat)
+{
+    if (filling->is_untyped)
+        warning(check, filling->source->line,
+                "%s is one of several in the repeat %s: unless %s is an array column, use <row "
+                "for-each=\"...\">",
+                answer->path, repeat->path, filling->filled->place);
+    else
+        error(check, filling->source->line,
+              "%s is one of several in the repeat %s, and %s takes one: use <row "
+              "for-each=\"...\">",
+              answer->path, repeat->path, filling->filled->place);
+}
+
 static void check_repeats(struct check *check, const struct filling *filling,
                           const struct known *answer)
 {
@@ -270,9 +286,7 @@ static void check_repeats(struct check *check, const struct filling *filling,
         if (repeat->node->kind != RELAIS_NODE_REPEAT || !is_below(answer, repeat) ||
             is_inside(filling->source, repeat))
             continue;
-        error(check, filling->source->line,
-              "%s is one of several in the repeat %s, and %s takes one: use <row for-each=\"...\">",
-              answer->node->path, repeat->node->path, filling->filled->place);
+        report_repeat(check, filling, answer->node, repeat->node);
         return;
     }
 }
@@ -285,12 +299,11 @@ static bool is_array(const struct filling *filling)
 static void check_multiple(struct check *check, const struct filling *filling,
                            const struct known *answer)
 {
-    if (!answer->node->is_multiple || is_array(filling))
+    if (!answer->node->is_multiple || filling->is_untyped || is_array(filling))
         return;
     error(check, filling->source->line,
-          "%s holds several choices, and %s takes one: use <row tokens=\"...\"> with $token%s",
-          answer->node->path, filling->filled->place,
-          filling->column == NULL ? ", or an array column" : "");
+          "%s holds several choices, and %s takes one: use <row tokens=\"...\"> with $token",
+          answer->node->path, filling->filled->place);
 }
 
 static void check_types(struct check *check, const struct filling *filling,
@@ -371,6 +384,7 @@ static void check_columns(struct check *check, const relais_item *row)
         struct filling filling = {.filled = &row->columns[i]};
         if (table != NULL)
             filling.column = relais_table_column(table, row->columns[i].name);
+        filling.is_untyped = filling.column == NULL;
         check_sources(check, &filling);
         check_fields(check, &row->columns[i]);
     }

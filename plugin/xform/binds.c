@@ -117,15 +117,29 @@ static const char *path_of(const xmlNode *node, const char *const *names, const 
     return context;
 }
 
+/* What in a bind gives its node a value of the form's own. */
+static bool is_filled_by(const xmlNode *bind, relais_arena *arena)
+{
+    static const char *const names[] = {"calculate", "preload", NULL};
+
+    for (const char *const *name = names; *name != NULL; name++) {
+        const char *value = relais_xml_attribute(bind, *name, arena);
+        if (value == NULL || *value != '\0') /* without memory another reading fails too */
+            return true;
+    }
+    return false;
+}
+
 static bool apply_bind(const xmlNode *bind, const char *path, relais_node_table *table,
                        relais_error *err)
 {
     const char *type = relais_xml_attribute(bind, "type", table->arena);
     const char *required = relais_xml_attribute(bind, "required", table->arena);
+    const char *readonly = relais_xml_attribute(bind, "readonly", table->arena);
     const char *id = relais_xml_attribute(bind, "id", table->arena);
     relais_form_node *node = find_node(table, path);
 
-    if (type == NULL || required == NULL || id == NULL)
+    if (type == NULL || required == NULL || readonly == NULL || id == NULL)
         return relais_arena_error(table->arena, err);
     if (*id != '\0' && path != NULL)
         xmlHashAddEntry(table->by_bind, (const xmlChar *)id, (void *)path);
@@ -134,6 +148,8 @@ static bool apply_bind(const xmlNode *bind, const char *path, relais_node_table 
     if (*type != '\0')
         node->type = without_prefix(type);
     node->required = strcmp(required, "true()") == 0;
+    node->is_readonly = strcmp(readonly, "true()") == 0;
+    node->is_filled = node->is_filled || is_filled_by(bind, table->arena);
     node->is_multiple = strcmp(node->type, "select") == 0 || strcmp(node->type, "rank") == 0;
     return true;
 }
@@ -167,24 +183,37 @@ static void be_repeat(relais_form_node *node)
     node->kind = RELAIS_NODE_REPEAT;
 }
 
+static void be_asked(relais_form_node *node)
+{
+    node->is_asked = true;
+}
+
 static void be_multiple(relais_form_node *node)
 {
+    node->is_asked = true;
     node->is_multiple = true;
 }
 
 static void be_upload(relais_form_node *node)
 {
+    node->is_asked = true;
     node->type = "binary";
+}
+
+static void be_filled(relais_form_node *node)
+{
+    node->is_filled = true;
 }
 
 static const struct control {
     const char *name;
     void (*apply)(relais_form_node *);
 } controls[] = {
-    {"repeat", be_repeat},
-    {"select", be_multiple},
-    {"rank", be_multiple},
-    {"upload", be_upload},
+    {"repeat", be_repeat},      {"select", be_multiple}, {"rank", be_multiple},
+    {"upload", be_upload},      {"input", be_asked},     {"select1", be_asked},
+    {"range", be_asked},        {"trigger", be_asked},   {"secret", be_asked},
+    {"textarea", be_asked},     {"setvalue", be_filled}, {"setgeopoint", be_filled},
+    {"recordaudio", be_filled},
 };
 
 static const char *control_path(const xmlNode *node, const char *context,
@@ -219,7 +248,17 @@ static void apply_controls_in(const xmlNode *parent, const char *context, relais
     }
 }
 
-void relais_controls_apply(const xmlNode *top, relais_node_table *table)
+/* Actions stand in the model too, beside the instances, whose elements may have any name. */
+static void apply_actions_of(const xmlNode *model, const relais_node_table *table)
+{
+    for (const xmlNode *node = model->children; node != NULL; node = node->next)
+        if (node->type == XML_ELEMENT_NODE && !relais_xml_is(node, "instance") &&
+            !relais_xml_is(node, "bind"))
+            apply_control(node, control_path(node, table->root, table), table);
+}
+
+void relais_controls_apply(const xmlNode *top, const xmlNode *model, relais_node_table *table)
 {
     apply_controls_in(top, table->root, table);
+    apply_actions_of(model, table);
 }

@@ -23,11 +23,12 @@ typedef struct relais_node_table {
  * `context` is absolute. NULL when it is no path into the primary instance, or no memory. */
 const char *relais_path_resolve(const char *context, const char *path, relais_arena *arena);
 
-/* Types and required from the binds below `model`. */
+/* Types, required, read-only and computed from the binds below `model`. */
 RELAIS_MUST_USE bool relais_binds_apply(const xmlNode *model, relais_node_table *table,
                                         relais_error *err);
 
-/* Repeats, multiple choices and uploads from the controls of the whole document. */
-void relais_controls_apply(const xmlNode *top, relais_node_table *table);
+/* What is asked, repeats, multiple choices and uploads from the controls of the whole document,
+ * and what actions fill. */
+void relais_controls_apply(const xmlNode *top, const xmlNode *model, relais_node_table *table);
 
 #endif

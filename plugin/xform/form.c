@@ -128,6 +128,15 @@ static bool read_names(const xmlNode *top, const xmlNode *root, relais_arena *ar
 
 /* ---- the nodes -------------------------------------------------------------------------- */
 
+static bool has_default(const xmlNode *element)
+{
+    for (const xmlNode *node = element->children; node != NULL; node = node->next)
+        if ((node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE) &&
+            !xmlIsBlankNode(node))
+            return true;
+    return false;
+}
+
 /* Adds a node and those below it. A path that stands again (a repeat's jr:template and its
  * first instance) is one node, and is a leaf only if it is one everywhere. */
 static bool add_nodes(const xmlNode *element, const char *parent, relais_node_table *table,
@@ -151,6 +160,7 @@ static bool add_nodes(const xmlNode *element, const char *parent, relais_node_ta
     }
     if (first_element(element) != NULL)
         node->kind = RELAIS_NODE_GROUP;
+    node->is_filled = node->is_filled || has_default(element);
     for (const xmlNode *child = element->children; child != NULL; child = child->next)
         if (child->type == XML_ELEMENT_NODE && !add_nodes(child, path, table, err))
             return false;
@@ -177,7 +187,7 @@ static bool fill_table(const xmlNode *top, const xmlNode *model, const xmlNode *
         return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left to read the form");
     if (!add_nodes(root, "", table, err) || !relais_binds_apply(model, table, err))
         return false;
-    relais_controls_apply(top, table);
+    relais_controls_apply(top, model, table);
     return true;
 }
 
@@ -217,6 +227,11 @@ bool relais_form_read(const char *file, relais_arena *arena, relais_form *out, r
     if (!ok)
         relais_error_at(err, file, 0);
     return ok;
+}
+
+bool relais_form_node_takes_answer(const relais_form_node *node)
+{
+    return node->is_filled || (node->is_asked && !node->is_readonly);
 }
 
 const relais_form_node *relais_form_find(const relais_form *form, const char *path)

@@ -20,6 +20,9 @@ typedef struct relais_form_node {
     long line;        /* in the form's file */
     bool required;    /* bind required="true()" */
     bool is_multiple; /* asked by <select>: space-separated choice names */
+    bool is_asked;    /* a control of the body shows it */
+    bool is_readonly; /* bind readonly="true()" */
+    bool is_filled;   /* the form itself gives a value: default, calculation, preload, action */
 } relais_form_node;
 
 typedef struct relais_form {
@@ -35,6 +38,10 @@ typedef struct relais_form {
 /* Reads a form file. RELAIS_ERR_SYNTAX or _CONFIG with file and line. */
 RELAIS_MUST_USE bool relais_form_read(const char *file, relais_arena *arena, relais_form *out,
                                       relais_error *err);
+
+/* True when a submission of this form can have a value here. A note, or a leaf that nothing asks
+ * or fills, is always empty. */
+bool relais_form_node_takes_answer(const relais_form_node *node);
 
 /* The node at an absolute path, or NULL. */
 const relais_form_node *relais_form_find(const relais_form *form, const char *path);

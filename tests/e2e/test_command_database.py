@@ -2,6 +2,7 @@
 """
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -10,8 +11,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from command import (FAILED, FRENCH, LATER, OK, ROOT, Site, database, parcel_name, program, read,  # noqa: E402
-                     start_database, write)
+from command import (FAILED, FRENCH, LATER, OK, ROOT, Site, USAGE, database, parcel_name, program,  # noqa: E402
+                     read, start_database, write)
 
 
 def setUpModule():
@@ -292,10 +293,138 @@ class Status(Site):
         self.assertIn("f2", done.out)
         self.assertIn(self.spool, done.err)
 
+    def wait_for(self, form, state, count, received, rule=None, missing=None):
+        """Versions that wait, as the forwarder writes them down."""
+        reason = f"""'{json.dumps({"class": "data", "rule": rule})}'""" if rule else "NULL"
+        files = "ARRAY[" + ",".join(f"'{name}'" for name in missing) + "]" if missing else "NULL"
+        self.sql(f"INSERT INTO relais.submission (sub_id, form_id, instance_id, xml_sha256, record_id, state,"
+                 f" received_at, source, reason, missing) SELECT gen_random_uuid(), '{form}', k, sha256(k::bytea), k,"
+                 f" '{state}', '{received}', 'serve', {reason}, {files}"
+                 f" FROM (SELECT gen_random_uuid()::text FROM generate_series(1, {count})) g(k);")
+
+    def fill_with_waits(self):
+        self.wait_for("suivi", "held", 3, "2026-02-03T00:00:00Z", "exists in tip.victim")
+        self.wait_for("suivi", "held", 1, "2026-02-01T00:00:00Z", "exists in tip.victim")
+        self.wait_for("case", "held", 2, "2026-02-02T00:00:00Z", "exists in tip.criminal_case")
+        self.wait_for("case", "held", 1, "2026-02-05T00:00:00Z", "exists in tip.vehicle")
+        self.wait_for("ident", "quarantined", 2, "2026-02-04T00:00:00Z", "un code de la liste « organisation »")
+        self.wait_for("ident", "quarantined", 5, "2026-01-01T00:00:00Z", "un nombre entier de 0 à 110")
+        self.wait_for("ident", "partial", 1, "2026-02-06T00:00:00Z", missing=["b.jpg", "a.jpg"])
+        self.wait_for("ident", "partial", 1, "2026-02-07T00:00:00Z", missing=["c.m4a"])
+
+    def test_what_is_waited_for(self):
+        self.fill_with_waits()
+        found = json.loads(self.expect(OK, "status", "--json").out)["ledger"]
+        self.assertEqual(found["waiting"], [
+            {"form": form, "state": state, "for": what, "submissions": count, "files": files,
+             "oldest_received": f"2026-02-0{day}T00:00:00.000Z"} for form, state, what, count, files, day in (
+                ("suivi", "held", "victim", 4, 0, 1), ("case", "held", "criminal_case", 2, 0, 2),
+                ("ident", "quarantined", "organisation", 2, 0, 4), ("case", "held", "vehicle", 1, 0, 5),
+                ("ident", "partial", "file", 2, 3, 6))])
+        self.assertEqual([(file["form"], file["file"], file["received"][:10]) for file in found["missing_files"]],
+                         [("ident", "a.jpg", "2026-02-06"), ("ident", "b.jpg", "2026-02-06"),
+                          ("ident", "c.m4a", "2026-02-07")])
+
+    def test_what_is_waited_for_in_words(self):
+        self.fill_with_waits()
+        text = self.expect(OK, "status").out
+        self.assertRegex(text, r"(?m)^suivi +held +a person +4 +- +2026-02-01T00:00:00\.000Z \(\d+ d\)$")
+        self.assertRegex(text, r"(?m)^ident +partial +files +2 +3 ")
+        self.assertRegex(text, r"(?m)^case +held +vehicle +1 +- ")
+        self.assertRegex(text, r"(?m)^ident +a\.jpg +[0-9a-f-]{36} ")
+        french = self.expect(OK, "status", env=FRENCH).out
+        self.assertRegex(french, r"(?m)^suivi +held +une personne +4 ")
+        self.assertIn("FICHIER MANQUANT", french)
+
+    def test_nothing_is_waited_for(self):
+        self.fill("f1", "delivered", 1, delivered="2026-03-02T12:00:00Z")
+        found = json.loads(self.expect(OK, "status", "--json").out)["ledger"]
+        self.assertEqual((found["waiting"], found["missing_files"]), ([], []))
+        self.assertNotIn("WAITS FOR", self.expect(OK, "status").out)
+
+    def fill_with_devices(self):
+        for device, user, state, days in (("collect:a", "agent-1", "delivered", 0), ("collect:a", "agent-1", "conflict", 3),
+                                          ("collect:a", "agent-2", "delivered", 9), ("collect:b", "", "held", 40),
+                                          ("collect:c", "", "delivered", 20)):
+            self.sql("INSERT INTO relais.submission (sub_id, form_id, instance_id, xml_sha256, record_id, state,"
+                     " received_at, delivered_at, source, device_id, submitted_by) SELECT gen_random_uuid(), 'f1', k,"
+                     f" sha256(k::bytea), k, '{state}', at, at, 'serve', '{device}', '{user}' FROM (SELECT"
+                     f" gen_random_uuid()::text, now() - interval '{days} days 1 minute') g(k, at);")
+
+    def test_devices(self):
+        self.fill_with_devices()
+        found = json.loads(self.expect(OK, "status", "--devices", "--json").out)["devices"]
+        self.assertEqual([tuple(device[name] for name in ("device", "user", "submissions", "conflicts", "waiting"))
+                          for device in found],
+                         [("collect:a", "agent-1", 2, 1, 0), ("collect:a", "agent-2", 1, 0, 0),
+                          ("collect:c", None, 1, 0, 0), ("collect:b", None, 1, 0, 1)])
+        self.assertLess(found[0]["first_received"], found[0]["last_received"])
+        self.assertNotIn("devices", json.loads(self.expect(OK, "status", "--json").out))
+        text = self.expect(OK, "status", "--devices").out
+        self.assertRegex(text, r"(?m)^collect:b +- +\S+Z \(40 d\) +1 +1 +0$")
+
+    def metrics(self, *arguments, code=OK, **options):
+        """The samples by name and labels; what is not the text format of Prometheus fails."""
+        found, typed = {}, set()
+        for line in self.expect(code, "status", "--prometheus", *arguments, **options).out.splitlines():
+            heading = re.fullmatch(r"# (HELP|TYPE) (relais_[a-z_]+) (.+)", line)
+            if heading:
+                self.assertNotIn(heading.groups()[:2], typed, "a heading stands twice")
+                typed.add(heading.groups()[:2])
+                continue
+            sample = re.fullmatch(r'(relais_[a-z_]+)((?:\{(?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)+\})?) (\d+)', line)
+            self.assertTrue(sample, line)
+            self.assertIn(("TYPE", sample.group(1)), typed)
+            self.assertNotIn(sample.group(1) + sample.group(2), found)
+            found[sample.group(1) + sample.group(2)] = int(sample.group(3))
+        return found
+
+    def test_metrics(self):
+        self.fill_two_forms()
+        self.fill_with_waits()
+        self.parcel("01/new", parcel_name(1), received="2026-03-02T10:15:01.000Z")
+        self.quarantined(parcel_name(3), "data")
+        found = self.metrics()
+        for name, value in (('relais_up{part="spool"}', 1), ('relais_up{part="ledger"}', 1),
+                            ("relais_spool_waiting_parcels", 1), ('relais_quarantine_parcels{class="data"}', 1),
+                            ('relais_quarantine_parcels{class="unknown-form"}', 0),
+                            ('relais_ledger_submissions{form="f1",state="delivered"}', 6),
+                            ('relais_ledger_submissions{form="f1",state="conflict"}', 1),
+                            ('relais_ledger_submissions{form="f2",state="partial"}', 3),
+                            ('relais_ledger_last_delivered_timestamp_seconds{form="f1"}', 1772539200),
+                            ('relais_ledger_waiting_submissions{form="suivi",state="held",for="victim"}', 4),
+                            ('relais_ledger_missing_files{form="ident"}', 3), ('relais_devices_heard{within="1d"}', 0)):
+            self.assertEqual(found.get(name), value, name)
+        self.assertGreater(found["relais_spool_oldest_seconds"], 86400)
+        self.assertGreater(
+            found['relais_ledger_waiting_oldest_seconds{form="suivi",state="held",for="victim"}'], 86400)
+
+    def test_metrics_name_no_device_unless_asked(self):
+        self.fill_with_devices()
+        found = self.metrics()
+        self.assertEqual([found[f'relais_devices_heard{{within="{span}"}}'] for span in ("1d", "7d", "30d")], [1, 1, 2])
+        self.assertFalse([name for name in found if "collect:" in name or "agent-" in name])
+        found = self.metrics("--devices")
+        self.assertEqual(found['relais_device_conflicts{device="collect:a",user="agent-1"}'], 1)
+        self.assertGreater(found['relais_device_last_received_timestamp_seconds{device="collect:c",user=""}'], 1700000000)
+
+    def test_metrics_of_a_form_with_a_strange_name(self):
+        self.fill('f"1\\x\n', "delivered", 1, delivered="2026-03-02T12:00:00Z")
+        self.assertEqual(self.metrics()['relais_ledger_submissions{form="f\\"1\\\\x\\n",state="delivered"}'], 1)
+
+    def test_metrics_without_the_database(self):
+        found = self.metrics(code=LATER, conf=self.write_conf("away.conf", "host=/nonexistent dbname=x"))
+        self.assertEqual((found['relais_up{part="spool"}'], found['relais_up{part="ledger"}']), (1, 0))
+        self.assertNotIn("relais_ledger_submissions", "".join(found))
+
+    def test_one_format_at_a_time(self):
+        self.assertIn("choose one", self.expect(USAGE, "status", "--json", "--prometheus").err)
+
     def test_no_query_reads_the_whole_ledger(self):
         self.fill("f1", "delivered", 30000, delivered="2026-03-02T12:00:00Z")
         self.fill("f2", "delivered", 30000, delivered="2026-03-02T12:00:00Z")
         self.fill("f1", "held", 10)
+        self.wait_for("f2", "partial", 10, "2026-03-01T00:00:00Z", missing=["a.jpg"])
         self.sql("VACUUM (ANALYZE) relais.submission;")
         log = os.path.join(database.dir, "log")
         offset = os.path.getsize(log)
@@ -303,7 +432,8 @@ class Status(Site):
             ALTER DATABASE {self.database} SET session_preload_libraries = 'auto_explain';
             ALTER DATABASE {self.database} SET auto_explain.log_min_duration = 0;""")
         found = json.loads(self.expect(OK, "status", "--json").out)
-        self.assertEqual([form["received"] for form in found["ledger"]["forms"]], [30010, 30000])
+        self.assertEqual([form["received"] for form in found["ledger"]["forms"]], [30010, 30010])
+        self.expect(OK, "status", "--prometheus")
         with open(log, encoding="utf-8") as file:
             file.seek(offset)
             plans = file.read()

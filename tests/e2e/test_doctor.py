@@ -118,7 +118,7 @@ class Nginx(Doctor):
         warning = self.sole(self.nginx(capture="uwsgi_pass unix:/s;"), "warning")
         self.assertEqual(warning["do"],
                          [f"/etc/nginx/conf.d/site.conf:{LINE_OF_CAPTURE}: "
-                          "proxy_ignore_client_abort on;"])
+                          "uwsgi_ignore_client_abort on;"])
 
     def test_capture_without_a_server_behind_it(self):
         fault = self.sole(self.nginx(capture="proxy_ignore_client_abort on;"), "fault")

@@ -111,9 +111,10 @@ def read_parcel(path):
 
 
 class WebServer:
-    def __init__(self, **settings):
+    def __init__(self, *, environment=None, prefix=(), **settings):
         """Settings: main, http, server, location (text for those places, DIR being this
-        server's directory), workers, level."""
+        server's directory), workers, level. `environment` is added to nginx's own; `prefix`
+        are words before its command, of a tool that watches it."""
         self.dir = tempfile.mkdtemp(prefix="relais-nginx-")
         os.chmod(self.dir, 0o711)
         self.forms = os.path.join(self.dir, "forms")
@@ -122,6 +123,8 @@ class WebServer:
         self.host = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host}/openrosa"
         self.process = None
+        self.environment = environment or {}
+        self.prefix = list(prefix)
         os.mkdir(self.forms)
         self.make_spool()
         self.configure(**settings)
@@ -193,9 +196,10 @@ class WebServer:
         return run.returncode == 0, run.stdout.decode()
 
     def start(self):
-        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(self._answers, 10, "nginx to listen")
+        self.process = subprocess.Popen(self.prefix + self.command(), stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        env=os.environ | self.environment)
+        wait_until(self._answers, 60 if self.prefix else 10, "nginx to listen")
 
     def _answers(self):
         assert self.process.poll() is None, "nginx ended: " + self.log()
@@ -206,7 +210,10 @@ class WebServer:
         return bool(self.workers())
 
     def workers(self):
-        """Process ids of the workers."""
+        """Process ids of the workers; with "master_process off;" nginx is its own."""
+        with open(os.path.join(self.dir, "nginx.conf"), encoding="utf-8") as file:
+            if "master_process off;" in file.read():
+                return [self.process.pid]
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         with open(path, encoding="ascii") as file:
             return [int(pid) for pid in file.read().split()]

@@ -191,6 +191,37 @@ static void test_hand_written(void **state)
     assert_string_equal(node_of(&form, "/q/r/t")->type, "binary");
 }
 
+static void test_what_takes_an_answer(void **state)
+{
+    static const struct {
+        const char *path;
+        bool takes;
+    } nodes[] = {{"/d/asked", true},   {"/d/note", false},   {"/d/maybe", true},
+                 {"/d/made", true},    {"/d/given", true},   {"/d/fixed", true},
+                 {"/d/set", true},     {"/d/chained", true}, {"/d/forgotten", false},
+                 {"/d/r/note", false}, {"/d/r/kept", true},  {"/d/ok", true}};
+    relais_form form = form_of(
+        OPEN
+        "<h:head><h:title>t</h:title><model><instance><d id='d'><asked/><note/><maybe/><made/>"
+        "<given/><fixed>1</fixed><set/><chained/><forgotten> </forgotten>"
+        "<r jr:template=''><note/><kept/></r><r><note/><kept>x</kept></r><ok/></d></instance>"
+        "<bind nodeset='/d/note' type='string' readonly='true()'/>"
+        "<bind nodeset='/d/maybe' readonly=\"/d/asked = 'x'\"/>"
+        "<bind nodeset='/d/made' calculate='1 + 1' readonly='true()'/>"
+        "<bind nodeset='/d/given' jr:preload='timestamp' jr:preloadParams='start'/>"
+        "<bind nodeset='/d/fixed' readonly='true()'/><bind nodeset='/d/r/note' readonly='true()'/>"
+        "<setvalue event='odk-instance-first-load' ref='/d/set' value='now()'/>"
+        "</model></h:head><h:body><input ref='/d/asked'><setvalue event='xforms-value-changed' "
+        "ref='/d/chained'/></input><input ref='/d/note'/><input ref='/d/maybe'/>"
+        "<input ref='/d/fixed'/><group ref='/d/r'><repeat nodeset='/d/r'><input ref='/d/r/note'/>"
+        "</repeat></group><trigger ref='/d/ok'/></h:body></h:html>");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+        if (relais_form_node_takes_answer(node_of(&form, nodes[i].path)) != nodes[i].takes)
+            fail_msg("%s %s an answer", nodes[i].path, nodes[i].takes ? "takes" : "takes not");
+}
+
 static void test_no_forms(void **state)
 {
     static const struct {
@@ -267,11 +298,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_pyxform),
-        TEST(test_order_of_nodes),
-        TEST(test_hand_written),
-        TEST(test_no_forms),
-        TEST(test_files_that_cannot_be_read),
+        TEST(test_pyxform),      TEST(test_order_of_nodes),
+        TEST(test_hand_written), TEST(test_what_takes_an_answer),
+        TEST(test_no_forms),     TEST(test_files_that_cannot_be_read),
         TEST(test_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,21 @@ static void test_no_database(void **state)
     relais_buffer_free(&lines);
 }
 
+/* An array column takes several choices, and all answers of a repeat: who does not know the column
+ * does not call it an error. */
+static void test_no_database_no_types(void **state)
+{
+    relais_buffer lines;
+
+    (void)state;
+    relais_buffer_init(&lines, TEXT_MAX);
+    find("shapes", NULL, &lines);
+    assert_null(strstr(lines.data, "holds several choices"));
+    assert_null(strstr(lines.data, "error: /data/exploitation"));
+    assert_non_null(strstr(lines.data, "is an array column, use <row for-each"));
+    relais_buffer_free(&lines);
+}
+
 static const relais_table *fail_table(void *context, const char *name, relais_error *err)
 {
     (void)context;
@@ -149,11 +164,12 @@ int main(void)
     static char *const names[] = {"good",   "paths",  "versions", "other-form", "alternatives",
                                   "unread", "shapes", "types",    "database"};
     enum { NAMES = sizeof names / sizeof *names };
-    struct CMUnitTest tests[NAMES + 2];
+    struct CMUnitTest tests[NAMES + 3];
 
     for (size_t i = 0; i < NAMES; i++)
         tests[i] = (struct CMUnitTest){names[i], run_case, NULL, NULL, names[i]};
     tests[NAMES] = (struct CMUnitTest)cmocka_unit_test(test_no_database);
     tests[NAMES + 1] = (struct CMUnitTest)cmocka_unit_test(test_lost_database);
+    tests[NAMES + 2] = (struct CMUnitTest)cmocka_unit_test(test_no_database_no_types);
     return cmocka_run_group_tests_name("mapping_check", tests, NULL, NULL);
 }
