@@ -74,6 +74,7 @@ prepare_database()
         fi
         # The schema grants to roles, which its owner may not create.
         sql postgres postgres -f "$root/transforms/roles.sql"
+        sql relais postgres -f "$root/transforms/logging.sql"
     } >"$log/database.log" 2>&1 ||
         die "the database could not be made." "Mend that, then run this again." "$log/database.log"
 }

@@ -34,6 +34,14 @@ static void check_server(relais_doctor *doctor, const relais_store_health *healt
         relais_doctor_advise(doctor, "ALTER SYSTEM SET fsync = on; ALTER SYSTEM SET "
                                      "synchronous_commit = on; SELECT pg_reload_conf();");
     }
+    if (!health->is_discreet) {
+        relais_doctor_say(
+            doctor, RELAIS_FINDING_WARN,
+            _("the server's log quotes refused rows and statements that failed: names "
+              "and card codes are in it."));
+        relais_doctor_advise(doctor, "psql -d DATABASE -f %s/logging.sql",
+                             doctor->config->mappings_directory);
+    }
     if (!health->is_local && !health->is_encrypted) {
         relais_doctor_say(doctor, RELAIS_FINDING_FAULT,
                           _("submissions go to the database unencrypted over the network."));

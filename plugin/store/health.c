@@ -16,6 +16,10 @@ static const char health_sql[] =
     "         OR inet_client_addr() = '::1',"
     "       coalesce((SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_backend_pid()), false),"
     "       current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off',"
+    "       current_setting('log_error_verbosity') = 'terse'"
+    "         AND current_setting('log_min_error_statement') IN ('log', 'fatal', 'panic')"
+    "         AND current_setting('log_parameter_max_length') = '0'"
+    "         AND current_setting('log_parameter_max_length_on_error') = '0',"
     "       pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',"
     "       to_regclass('relais.submission') IS NOT NULL,"
     "       coalesce(has_table_privilege(to_regclass('relais.submission'), 'INSERT'), false),"
@@ -42,6 +46,7 @@ bool relais_store_health_read(relais_store *store, relais_store_health *out, rel
         H_LOCAL,
         H_ENCRYPTED,
         H_DURABLE,
+        H_DISCREET,
         H_READ_ONLY,
         H_LEDGER,
         H_WRITE,
@@ -64,6 +69,7 @@ bool relais_store_health_read(relais_store *store, relais_store_health *out, rel
         .is_local = is_true(rows, H_LOCAL),
         .is_encrypted = is_true(rows, H_ENCRYPTED),
         .is_durable = is_true(rows, H_DURABLE),
+        .is_discreet = is_true(rows, H_DISCREET),
         .is_read_only = is_true(rows, H_READ_ONLY),
         .has_ledger = is_true(rows, H_LEDGER),
         .may_write = is_true(rows, H_WRITE),

@@ -11,6 +11,7 @@ typedef struct relais_store_health {
     bool is_local;          /* by a socket, or on a loopback address */
     bool is_encrypted;      /* by TLS */
     bool is_durable;        /* fsync and synchronous_commit are on */
+    bool is_discreet;       /* its log quotes neither refused rows nor statements: logging.sql */
     bool is_read_only;      /* a standby, or default_transaction_read_only */
     bool has_ledger;        /* relais.submission is there */
     bool may_write;         /* into the ledger */

@@ -203,6 +203,22 @@ class Store(Doctor):
         self.assertTrue(any("fsync" in one["text"] for one in found if one["finding"] == "fault"))
 
 
+    def quoting(self):
+        return [one for one in self.store() if one["finding"] == "warning" and "quotes" in one["text"]]
+
+    def test_a_server_whose_log_quotes_what_it_refuses(self):
+        (warning,) = self.quoting()
+        self.assertEqual(warning["do"], [f"psql -d DATABASE -f {self.mappings}/logging.sql"])
+        self.sql(command.read(os.path.join(command.ROOT, "transforms", "logging.sql")))
+        self.assertEqual(self.quoting(), [])
+        for setting in ("log_error_verbosity = default", "log_min_error_statement = error", "log_parameter_max_length = -1",
+                        "log_parameter_max_length_on_error = 8"):
+            with self.subTest(setting):
+                self.sql(command.read(os.path.join(command.ROOT, "transforms", "logging.sql")))
+                self.sql(f'ALTER DATABASE "{self.database}" SET {setting};')
+                self.assertEqual(len(self.quoting()), 1)
+
+
 class Address(Doctor):
     """The address as phones use it, over http and over https with a certificate of our own."""
 
