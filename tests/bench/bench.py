@@ -82,10 +82,24 @@ class Relais:
         return [int(pid) for pid in children]
 
     def reload_with_body_limit(self, limit):
+        self.reload(lambda text: re.sub(r"client_max_body_size\s+\S+;",
+                                        f"client_max_body_size {limit};", text))
+
+    def reload_in_front_of(self, port):
+        """Two locations that pass to the same upstream: /plain/, and /captured/ with a copy."""
+        way = 'proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection "";'
+        self.reload(lambda text: text.replace(
+            "    server {",
+            f"    upstream behind {{ server 127.0.0.1:{port}; keepalive 64; }}\n    server {{", 1
+        ).replace(
+            "location /openrosa/",
+            f"location /plain/ {{ {way} }}\n"
+            f"location /captured/ {{ relais capture; relais_spool {self.spool}; {way} }}\n"
+            "location /openrosa/", 1))
+
+    def reload(self, change):
         conf = next(self.directory.glob("**/nginx.conf"))
-        text = re.sub(r"client_max_body_size\s+\S+;", f"client_max_body_size {limit};",
-                      conf.read_text())
-        conf.write_text(text)
+        conf.write_text(change(conf.read_text()))
         before = set(self.workers())
         os.kill(self.pid_of("nginx"), signal.SIGHUP)
         deadline = time.time() + 20
@@ -123,10 +137,10 @@ def build_tools(directory):
     build = os.path.join(directory, "bench-build")
     subprocess.run(["cmake", "-S", str(ROOT), "-B", build, "-DCMAKE_BUILD_TYPE=Release",
                     "-DRELAIS_NGINX=OFF"], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", build, "--target", "bench_durable", "bench_load"],
+    programs = ("tests/bench/bench_durable", "tests/bench/bench_load", "tests/load/load_upstream")
+    subprocess.run(["cmake", "--build", build, "--target", *map(os.path.basename, programs)],
                    check=True, stdout=subprocess.DEVNULL)
-    return os.path.join(build, "tests/bench/bench_durable"), os.path.join(
-        build, "tests/bench/bench_load")
+    return [os.path.join(build, program) for program in programs]
 
 
 def write_template(directory):
@@ -139,7 +153,7 @@ def write_template(directory):
 
 
 def measure_answers(relais, tools, directory, seconds):
-    durable, load = tools
+    durable, load, _ = tools
     template = write_template(directory)
     address = re.match(r"https?://([^:/]+):(\d+)(/.*)", relais.env["RELAIS_URL"])
     host, port, prefix = address.group(1), address.group(2), address.group(3).rstrip("/")
@@ -165,6 +179,42 @@ def measure_answers(relais, tools, directory, seconds):
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for row in rows:
         print("| %s | %d | %.0f | %.0f | %.2f | %.2f | %.2f | %.1f |" % row, flush=True)
+
+
+def measure_capture(relais, tools, directory, seconds):
+    """In front of an upstream that itself writes what it accepts durably, on the same disk."""
+    durable, load, upstream = tools
+    template = write_template(directory)
+    kept = os.path.join(directory, "upstream")
+    os.makedirs(kept)
+    process = subprocess.Popen([upstream, "--durable", kept], stdout=subprocess.PIPE, text=True)
+    relais.reload_in_front_of(int(process.stdout.readline()))
+    host, port = re.match(r"https?://([^:/]+):(\d+)", relais.env["RELAIS_URL"]).groups()
+    print("\n| connections | durable writes/s | proxied/s | captured/s | of proxied |"
+          " of durable | median ms | p99 ms |")
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
+    try:
+        for connections in (8, 32):
+            rounds = []
+            for _ in range(3):
+                limit = run_json(durable, relais.spool, str(connections), str(XML + 1000),
+                                 str(seconds))
+                plain, captured = [run_json(load, host, port, f"/{way}/submission", template,
+                                            str(connections), str(XML), "0", str(seconds))
+                                   for way in ("plain", "captured")]
+                rounds.append((limit, plain, captured))
+                relais.empty_spool()
+                shutil.rmtree(kept)
+                os.makedirs(kept)
+            limit, plain, captured = [sum(run[part]["per_second"] for run in rounds) / len(rounds)
+                                      for part in range(3)]
+            print("| %d | %.0f | %.0f | %.0f | %.2f | %.2f | %.2f | %.2f |" % (
+                connections, limit, plain, captured, captured / plain, captured / limit,
+                sum(run[2]["median_ms"] for run in rounds) / len(rounds),
+                max(run[2]["p99_ms"] for run in rounds)), flush=True)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def send_body(relais, megabytes):
@@ -305,7 +355,7 @@ def main():
     parser = argparse.ArgumentParser(description="Relais beside what the machine can do")
     parser.add_argument("--seconds", type=float, default=5, help="for each measurement of answers")
     parser.add_argument("--short", action="store_true", help="smaller numbers, about four minutes")
-    parser.add_argument("--only", default="answers,memory,forward,ledger",
+    parser.add_argument("--only", default="answers,capture,memory,forward,ledger",
                         help="comma-separated parts")
     options = parser.parse_args()
     parts = options.only.split(",")
@@ -320,6 +370,8 @@ def main():
               f"{time.strftime('%Y-%m-%d')}, Relais {subprocess.run(['git', '-C', str(ROOT), 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()}")
         if "answers" in parts:
             measure_answers(relais, tools, directory, seconds)
+        if "capture" in parts:
+            measure_capture(relais, tools, directory, seconds)
         if "memory" in parts:
             measure_worker_memory(relais)
         if "forward" in parts:
