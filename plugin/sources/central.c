@@ -7,7 +7,7 @@
  */
 #include "sources/central.h"
 
-#include "sources/instant.h"
+#include "sources/servertime.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -251,7 +251,7 @@ static bool fetch_listed(relais_worker *worker, const relais_row *row, const cha
     relais_row own = *row;
     const char *user = relais_json_text(json_object_get(version, "submitter"), "displayName");
 
-    relais_instant_read(relais_json_text(version, "createdAt"), made);
+    relais_servertime_read(relais_json_text(version, "createdAt"), made);
     if (strcmp(made, row->after) <= 0 && row->after[0] != '\0')
         return true;
     own.version = relais_json_text(version, "instanceId");

@@ -13,7 +13,7 @@
 #include "sources/central.h"
 
 #include "sources/idset.h"
-#include "sources/instant.h"
+#include "sources/servertime.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -130,8 +130,8 @@ static bool read_facts(const json_t *value, relais_arena *arena, facts *out)
     out->system = json_object_get(value, "__system");
     if (out->id[0] == '\0' || !json_is_object(out->system))
         return false;
-    relais_instant_read(relais_json_text(out->system, "submissionDate"), out->submitted);
-    relais_instant_read(relais_json_text(out->system, "updatedAt"), updated);
+    relais_servertime_read(relais_json_text(out->system, "submissionDate"), out->submitted);
+    relais_servertime_read(relais_json_text(out->system, "updatedAt"), updated);
     memcpy(out->changed, strcmp(updated, out->submitted) > 0 ? updated : out->submitted,
            sizeof out->changed);
     out->edits = relais_json_number(out->system, "edits");
@@ -273,7 +273,7 @@ static void set_until(const relais_walk *walk, json_t *going, const relais_answe
     if (answer->date == 0)
         clock_gettime(CLOCK_REALTIME, &at);
     relais_time_format(&at, text);
-    relais_instant_move(text, -60 * (long)site->source->overlap, until);
+    relais_servertime_move(text, -60 * (long)site->source->overlap, until);
     set_text(going, "until", until);
 }
 

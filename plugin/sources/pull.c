@@ -7,8 +7,8 @@
 #include "sources/source.h"
 
 #include "sources/bookmark.h"
-#include "sources/instant.h"
 #include "sources/pool.h"
+#include "sources/servertime.h"
 #include "sources/words.h"
 
 #include <stdlib.h>
@@ -100,8 +100,8 @@ static void say_deleted(telling *t, const relais_page *page)
 
 static bool is_too_old(const pull *p, const json_t *entry)
 {
-    time_t since = relais_instant_seconds(relais_json_text(entry, "since"));
-    double days = difftime(relais_instant_seconds(p->now), since) / SECONDS_A_DAY;
+    time_t since = relais_servertime_seconds(relais_json_text(entry, "since"));
+    double days = difftime(relais_servertime_seconds(p->now), since) / SECONDS_A_DAY;
 
     return days > (double)p->options->source->patience;
 }
@@ -395,7 +395,7 @@ static bool run_forms(pull *p, relais_error *err)
 
 static bool read_since(pull *p, relais_error *err)
 {
-    if (p->options->since == NULL || relais_instant_read(p->options->since, p->since))
+    if (p->options->since == NULL || relais_servertime_read(p->options->since, p->since))
         return true;
     return relais_error_set(err, RELAIS_ERR_CONFIG,
                             "\"%s\" is no date; write 2026-03-02 or 2026-03-02T10:15:04Z",

@@ -1,7 +1,7 @@
 /*
- * Times of servers. See instant.h.
+ * Times of servers. See servertime.h.
  */
-#include "sources/instant.h"
+#include "sources/servertime.h"
 
 #include "transform/moment.h"
 
@@ -39,7 +39,7 @@ static void fill(const relais_moment *moment, struct timespec *out)
     out->tv_sec = timegm(&parts) - (moment->has_offset ? moment->offset * 60L : 0);
 }
 
-bool relais_instant_read(const char *text, char out[RELAIS_TIME_TEXT_SIZE])
+bool relais_servertime_read(const char *text, char out[RELAIS_TIME_TEXT_SIZE])
 {
     relais_moment moment;
     struct timespec at;
@@ -52,7 +52,7 @@ bool relais_instant_read(const char *text, char out[RELAIS_TIME_TEXT_SIZE])
     return true;
 }
 
-time_t relais_instant_seconds(const char *text)
+time_t relais_servertime_seconds(const char *text)
 {
     struct tm parts = {0};
 
@@ -61,7 +61,7 @@ time_t relais_instant_seconds(const char *text)
     return timegm(&parts);
 }
 
-void relais_instant_move(const char *text, long seconds, char out[RELAIS_TIME_TEXT_SIZE])
+void relais_servertime_move(const char *text, long seconds, char out[RELAIS_TIME_TEXT_SIZE])
 {
     struct timespec at = {0};
     const char *fraction = strchr(text, '.');
@@ -70,7 +70,7 @@ void relais_instant_move(const char *text, long seconds, char out[RELAIS_TIME_TE
         out[0] = '\0';
         return;
     }
-    at.tv_sec = relais_instant_seconds(text) + seconds;
+    at.tv_sec = relais_servertime_seconds(text) + seconds;
     at.tv_nsec = fraction == NULL ? 0 : strtol(fraction + 1, NULL, 10) * 1000000;
     relais_time_format(&at, out);
 }

@@ -2,19 +2,19 @@
  * Times as servers write them, made comparable: UTC with milliseconds, so that comparing the
  * texts compares the times.
  */
-#ifndef RELAIS_SOURCES_INSTANT_H
-#define RELAIS_SOURCES_INSTANT_H
+#ifndef RELAIS_SOURCES_SERVERTIME_H
+#define RELAIS_SOURCES_SERVERTIME_H
 
 #include "base/text.h"
 
 /* Any ISO 8601 date or time; one without an offset is UTC (KoBo, Ona), a date its midnight.
  * False, and out is "", when the text is not one. */
-bool relais_instant_read(const char *text, char out[RELAIS_TIME_TEXT_SIZE]);
+bool relais_servertime_read(const char *text, char out[RELAIS_TIME_TEXT_SIZE]);
 
 /* `text`, in the form above, moved by seconds; "" stays "". */
-void relais_instant_move(const char *text, long seconds, char out[RELAIS_TIME_TEXT_SIZE]);
+void relais_servertime_move(const char *text, long seconds, char out[RELAIS_TIME_TEXT_SIZE]);
 
 /* Seconds since 1970 of a text in the form above. */
-time_t relais_instant_seconds(const char *text);
+time_t relais_servertime_seconds(const char *text);
 
 #endif
