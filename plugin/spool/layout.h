@@ -10,6 +10,8 @@
 
 #define RELAIS_PARCEL_SUFFIX ".parcel"
 
+enum { RELAIS_PARCEL_MODE = 0640 };
+
 /* A directory, open for its lifetime: readable where permission allows, else O_PATH. */
 typedef struct relais_spool_dir {
     int fd;
@@ -47,6 +49,14 @@ bool relais_spool_name_is_own(const char *name);
 /* True when the name can be that of a parcel handed in by a caller: no directory, not
  * hidden, ends in ".parcel", fits. */
 bool relais_spool_name_is_parcel(const char *name);
+
+/* A new file with the mode of parcels, open for writing; -1 on failure. RELAIS_ERR_FULL when
+ * the disk is, as below. */
+RELAIS_MUST_USE int relais_spool_file_create(const relais_spool_dir *dir, const char *name,
+                                             relais_error *err);
+RELAIS_MUST_USE bool relais_spool_file_write(int fd, const char *bytes, size_t length,
+                                             relais_error *err);
+RELAIS_MUST_USE bool relais_spool_file_sync(int fd, relais_error *err);
 
 /* Makes a rename into `dir` durable. `name` is the file renamed, for where the directory
  * cannot be opened; it having been taken away again meanwhile is success. */

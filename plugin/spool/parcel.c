@@ -33,6 +33,7 @@ static const struct text_key {
     {"device", offsetof(relais_parcel_head, device), false},
     {"host", offsetof(relais_parcel_head, host), false},
     {"content-type", offsetof(relais_parcel_head, content_type), true},
+    {"sealed", offsetof(relais_parcel_head, sealed), false},
 };
 
 enum { TEXT_KEYS = sizeof text_keys / sizeof *text_keys };
@@ -85,7 +86,8 @@ bool relais_parcel_head_write(const relais_parcel_head *head, relais_buffer *out
     relais_line_append(out, FIRST_KEY, FORMAT_NUMBER);
     if (!write_texts(head, out, err))
         return false;
-    snprintf(number, sizeof number, "%" PRIu64, head->length);
+    snprintf(number, sizeof number, head->sealed[0] == '\0' ? "%" PRIu64 : "%012" PRIu64,
+             head->length);
     relais_line_append(out, "length", number);
     relais_hex(head->sha256, sizeof head->sha256, hash);
     relais_line_append(out, "sha256", hash);
@@ -304,6 +306,15 @@ static bool check_size(const struct stat *st, const relais_parcel *parcel, relai
 bool relais_parcel_open(int dirfd, const char *name, relais_arena *arena, relais_parcel *out,
                         relais_error *err)
 {
+    memset(out, 0, sizeof *out);
+    relais_parcel_head_init(&out->head);
+    out->fd = open_file(dirfd, name, arena, err);
+    return out->fd >= 0 && relais_parcel_examine(out->fd, name, arena, out, err);
+}
+
+bool relais_parcel_examine(int fd, const char *name, relais_arena *arena, relais_parcel *out,
+                           relais_error *err)
+{
     char bytes[RELAIS_PARCEL_HEAD_MAX];
     size_t head_length;
     struct stat st;
@@ -311,9 +322,7 @@ bool relais_parcel_open(int dirfd, const char *name, relais_arena *arena, relais
 
     memset(out, 0, sizeof *out);
     relais_parcel_head_init(&out->head);
-    out->fd = open_file(dirfd, name, arena, err);
-    if (out->fd < 0)
-        return false;
+    out->fd = fd;
     if (fstat(out->fd, &st) != 0)
         return relais_error_system(err, errno, name, "the parcel cannot be examined");
     if (!S_ISREG(st.st_mode)) {

@@ -16,6 +16,10 @@
  *   <empty line>
  *   <the body, byte for byte>
  *
+ * A sealed parcel (quarantine.h) says as well to which key, "sealed: <key id>"; its body is
+ * another parcel, this whole file as it was, in an envelope that only the key's holder opens.
+ * Its length is known last, and therefore always has twelve digits.
+ *
  * Readable with cat, writable without libraries, self-checking and portable: a parcel
  * copied to another spool is the same parcel. The first line is always first; the other
  * keys come in any order, unknown keys are kept apart for later versions to use and
@@ -45,7 +49,8 @@ typedef struct relais_parcel_head {
     const char *device;   /* the deviceID query parameter */
     const char *host;     /* capture: the server, as the phone addressed it; "" otherwise */
     const char *content_type;
-    uint64_t length; /* of the body, in bytes */
+    const char *sealed; /* id of the key that opens the body, "" when it is not sealed */
+    uint64_t length;    /* of the body, in bytes */
     uint8_t sha256[RELAIS_SHA256_SIZE];
 } relais_parcel_head;
 
@@ -65,6 +70,8 @@ RELAIS_MUST_USE bool relais_parcel_head_read(const char *bytes, size_t length, r
                                              relais_parcel_head *head, size_t *head_length,
                                              relais_error *err);
 
+#define RELAIS_PARCEL_SEALED_TYPE "application/pkcs7-mime" /* RFC 5751 section 3.2 */
+
 /* An open parcel file, read by position and never mapped whole: a body may be larger than
  * the memory that its reader may use. */
 typedef struct relais_parcel {
@@ -78,6 +85,10 @@ typedef struct relais_parcel {
  * not read the body. `dirfd` as for openat(2); symbolic links are not followed. */
 RELAIS_MUST_USE bool relais_parcel_open(int dirfd, const char *name, relais_arena *arena,
                                         relais_parcel *out, relais_error *err);
+
+/* The same with a file that is open already and that the caller keeps. `name` is for errors. */
+RELAIS_MUST_USE bool relais_parcel_examine(int fd, const char *name, relais_arena *arena,
+                                           relais_parcel *out, relais_error *err);
 
 /* Reads exactly `length` bytes of the body from `offset` (both must lie inside). */
 RELAIS_MUST_USE bool relais_parcel_read(const relais_parcel *parcel, uint64_t offset, void *out,

@@ -10,6 +10,7 @@
  */
 #include "spool/layout.h"
 #include "spool/reason.h"
+#include "spool/shelf.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,7 @@ static void reason_part_name(const char *name, char out[REASON_NAME_SIZE])
     snprintf(out, REASON_NAME_SIZE, ".%s.reason.part", name);
 }
 
-static bool check_name(const char *name, relais_error *err)
+bool relais_shelf_check_name(const char *name, relais_error *err)
 {
     return relais_spool_name_is_parcel(name) ||
            relais_error_set(err, RELAIS_ERR_MISSING,
@@ -42,7 +43,7 @@ static bool check_name(const char *name, relais_error *err)
                             "without directories");
 }
 
-static bool no_such(const char *name, relais_error *err)
+bool relais_shelf_no_such(const char *name, relais_error *err)
 {
     relais_error_set(err, RELAIS_ERR_MISSING, "there is no such parcel in quarantine");
     relais_error_at(err, name, 0);
@@ -89,16 +90,16 @@ static bool write_reason_file(int dirfd, const char *name, const relais_buffer *
     return ok;
 }
 
-static bool write_reason(int dirfd, const char *name, const relais_reason *reason,
-                         relais_error *err)
+bool relais_shelf_write_reason(const relais_spool_dir *dir, const char *name,
+                               const relais_reason *reason, relais_error *err)
 {
     relais_buffer text;
     bool ok;
 
     relais_buffer_init(&text, RELAIS_REASON_MAX);
     relais_reason_write(reason, &text);
-    ok =
-        relais_buffer_check(&text, "the reason", err) && write_reason_file(dirfd, name, &text, err);
+    ok = relais_buffer_check(&text, "the reason", err) &&
+         write_reason_file(dir->fd, name, &text, err) && relais_spool_dir_sync(dir, name, err);
     relais_buffer_free(&text);
     return ok;
 }
@@ -136,18 +137,18 @@ static bool read_reason(int dirfd, const char *name, relais_arena *arena, relais
     return ok;
 }
 
-static bool remove_file(int dirfd, const char *name, relais_error *err)
+bool relais_shelf_remove(int dirfd, const char *name, relais_error *err)
 {
     return unlinkat(dirfd, name, 0) == 0 || errno == ENOENT ||
            relais_error_system(err, errno, name, "the file cannot be removed from the spool");
 }
 
-static bool remove_reason(int dirfd, const char *name, relais_error *err)
+bool relais_shelf_remove_reason(int dirfd, const char *name, relais_error *err)
 {
     char file[REASON_NAME_SIZE];
 
     reason_name(name, file);
-    return remove_file(dirfd, file, err);
+    return relais_shelf_remove(dirfd, file, err);
 }
 
 /* ---- moving a parcel between two directories -------------------------------------------- */
@@ -196,21 +197,21 @@ static bool move_file(int from, const char *old, int to, const char *name, place
                       relais_error *err)
 {
     if (at == PLACE_SAME)
-        return remove_file(from, old, err);
+        return relais_shelf_remove(from, old, err);
     return renameat(from, old, to, name) == 0 ||
            relais_error_system(err, errno, old, "the parcel cannot be moved");
 }
 
 /* The directory that gained the file first: a crash between the two leaves it in both. */
-static bool sync_both(const relais_spool_dir *gained, const relais_spool_dir *lost,
-                      const char *name, relais_error *err)
+bool relais_shelf_sync_both(const relais_spool_dir *gained, const relais_spool_dir *lost,
+                            const char *name, relais_error *err)
 {
     return relais_spool_dir_sync(gained, name, err) && relais_spool_dir_sync(lost, name, err);
 }
 
 /* ---- putting ---------------------------------------------------------------------------- */
 
-static bool check_entry(const relais_spool_entry *entry, relais_error *err)
+bool relais_shelf_check_entry(const relais_spool_entry *entry, relais_error *err)
 {
     return (entry->shard >= 0 && entry->shard < RELAIS_SPOOL_SHARDS && entry->name[0] != '\0' &&
             entry->name[0] != '.' && strchr(entry->name, '/') == NULL) ||
@@ -226,7 +227,7 @@ bool relais_quarantine_put(relais_spool *spool, const relais_spool_entry *entry,
     bool is_here;
     place at;
 
-    if (!check_entry(entry, err))
+    if (!relais_shelf_check_entry(entry, err))
         return false;
     new = &spool->new[entry->shard];
     is_here = fstatat(new->fd, entry->name, &self, AT_SYMLINK_NOFOLLOW) == 0;
@@ -235,12 +236,12 @@ bool relais_quarantine_put(relais_spool *spool, const relais_spool_entry *entry,
     if (!choose_name(aside->fd, entry->name, is_here ? &self : NULL, name, &at, err))
         return false;
     if (!is_here && at == PLACE_ABSENT)
-        return no_such(entry->name, err);
-    if (!write_reason(aside->fd, name, reason, err) || !relais_spool_dir_sync(aside, name, err))
+        return relais_shelf_no_such(entry->name, err);
+    if (!relais_shelf_write_reason(aside, name, reason, err))
         return false;
     if (is_here && !move_file(new->fd, entry->name, aside->fd, name, at, err))
         return false;
-    return sync_both(aside, new, name, err);
+    return relais_shelf_sync_both(aside, new, name, err);
 }
 
 /* ---- walking ---------------------------------------------------------------------------- */
@@ -315,7 +316,7 @@ bool relais_quarantine_walk(relais_spool *spool, relais_quarantine_visit *visit,
 bool relais_quarantine_parcel(relais_spool *spool, const char *name, relais_arena *arena,
                               relais_parcel *out, relais_reason *reason, relais_error *err)
 {
-    if (!check_name(name, err))
+    if (!relais_shelf_check_name(name, err))
         return false;
     if (reason != NULL && !read_reason(spool->quarantine.fd, name, arena, reason))
         relais_reason_init(reason);
@@ -323,7 +324,7 @@ bool relais_quarantine_parcel(relais_spool *spool, const char *name, relais_aren
 }
 
 /* FNV-1a: any spread will do, and it must not change between the steps of a replay. */
-static int shard_of(const char *name)
+int relais_shelf_shard(const char *name)
 {
     uint32_t hash = 2166136261u;
 
@@ -340,19 +341,20 @@ bool relais_quarantine_replay(relais_spool *spool, const char *name, relais_erro
     bool is_here;
     place at;
 
-    if (!check_name(name, err))
+    if (!relais_shelf_check_name(name, err))
         return false;
-    new = &spool->new[shard_of(name)];
+    new = &spool->new[relais_shelf_shard(name)];
     is_here = fstatat(aside->fd, name, &self, AT_SYMLINK_NOFOLLOW) == 0;
     if (!is_here && errno != ENOENT)
         return relais_error_system(err, errno, name, "the parcel cannot be examined");
     if (!choose_name(new->fd, name, is_here ? &self : NULL, target, &at, err))
         return false;
     if (!is_here && at == PLACE_ABSENT)
-        return no_such(name, err);
+        return relais_shelf_no_such(name, err);
     if (is_here && !move_file(aside->fd, name, new->fd, target, at, err))
         return false;
-    return sync_both(new, aside, target, err) && remove_reason(aside->fd, name, err);
+    return relais_shelf_sync_both(new, aside, target, err) &&
+           relais_shelf_remove_reason(aside->fd, name, err);
 }
 
 bool relais_quarantine_drop(relais_spool *spool, const char *name, relais_error *err)
@@ -360,11 +362,11 @@ bool relais_quarantine_drop(relais_spool *spool, const char *name, relais_error 
     const relais_spool_dir *aside = &spool->quarantine;
     place at;
 
-    if (!check_name(name, err))
+    if (!relais_shelf_check_name(name, err))
         return false;
     at = look_at(aside->fd, name, NULL, err);
     if (at != PLACE_SAME)
-        return at == PLACE_ABSENT ? no_such(name, err) : false;
-    return remove_reason(aside->fd, name, err) && remove_file(aside->fd, name, err) &&
-           relais_spool_dir_sync(aside, name, err);
+        return at == PLACE_ABSENT ? relais_shelf_no_such(name, err) : false;
+    return relais_shelf_remove_reason(aside->fd, name, err) &&
+           relais_shelf_remove(aside->fd, name, err) && relais_spool_dir_sync(aside, name, err);
 }

@@ -2,7 +2,7 @@
  * Quarantine: parcels that no program can deliver, kept byte for byte with the reason.
  *
  * NAME.reason is text of `key: value` lines, like a parcel's head:
- *   class: data            (relais_error_word, or "unknown-version", "unknown-form", ...)
+ *   class: data            (relais_error_word, or "unknown-version", "sealed", ...)
  *   at: 2026-03-02T10:15:04.123Z
  *   form: ...              path: /data/person/age      column: tip.identification.age
  *   rule: ...              line: 12                    offset: 4711
@@ -54,5 +54,34 @@ RELAIS_MUST_USE bool relais_quarantine_replay(relais_spool *spool, const char *n
 /* Removes parcel and reason for good. */
 RELAIS_MUST_USE bool relais_quarantine_drop(relais_spool *spool, const char *name,
                                             relais_error *err);
+
+/* ---- sealed parcels ------------------------------------------------------------------------
+ *
+ * The answers of some forms must not lie in quarantine for whoever takes the disk. A sealed
+ * parcel then stands in place of one of theirs: the same head, and as its body the whole file
+ * of the original in an envelope. How envelopes are made is the caller's business. */
+
+/* Takes all of the bytes. */
+typedef bool relais_spool_write(void *to, const char *bytes, size_t length, relais_error *err);
+
+/* Makes bytes out of the range of an open file: seals it, or opens what was sealed. */
+typedef bool relais_spool_convert(void *context, const relais_segment *from,
+                                  relais_spool_write *write, void *to, relais_error *err);
+
+/* As relais_quarantine_put, with a sealed parcel in the place of the original, which is
+ * unlinked when the other and the reason are durable: at no moment is it in neither place, no
+ * plain copy stays behind, and whatever interrupts it, repeating it ends with the one sealed
+ * parcel. `head` is the original's as far as that can be read, with `sealed` set; length and
+ * hash are filled in here. RELAIS_ERR_FULL when the disk has no room for both. */
+RELAIS_MUST_USE bool
+relais_quarantine_put_sealed(relais_spool *spool, const relais_spool_entry *entry,
+                             const relais_reason *reason, const relais_parcel_head *head,
+                             relais_spool_convert *seal, void *context, relais_error *err);
+
+/* As relais_quarantine_replay, with the original that the sealed parcel holds. What `unseal`
+ * wrote is committed only after it returned true; false changes nothing. */
+RELAIS_MUST_USE bool relais_quarantine_replay_sealed(relais_spool *spool, const char *name,
+                                                     relais_spool_convert *unseal, void *context,
+                                                     relais_error *err);
 
 #endif

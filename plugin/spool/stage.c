@@ -19,8 +19,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { PARCEL_MODE = 0640 };
-
 /* Runs of memory written by one call; a body has one or a few. */
 enum { VECTORS = 64 };
 
@@ -142,14 +140,14 @@ static bool write_parcel(int fd, const relais_buffer *head, const relais_segment
 
 /* The mode is set again because the server's umask may be 077, and the forwarder reads
  * parcels through their group. */
-static int create_file(const relais_spool_dir *dir, const char *name, relais_error *err)
+int relais_spool_file_create(const relais_spool_dir *dir, const char *name, relais_error *err)
 {
-    int fd =
-        openat(dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, PARCEL_MODE);
+    int fd = openat(dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    RELAIS_PARCEL_MODE);
 
     if (fd < 0)
         write_error(errno, err);
-    else if (fchmod(fd, PARCEL_MODE) != 0) {
+    else if (fchmod(fd, RELAIS_PARCEL_MODE) != 0) {
         write_error(errno, err);
         unlinkat(dir->fd, name, 0);
         close(fd);
@@ -158,7 +156,14 @@ static int create_file(const relais_spool_dir *dir, const char *name, relais_err
     return fd;
 }
 
-static bool sync_file(int fd, relais_error *err)
+bool relais_spool_file_write(int fd, const char *bytes, size_t length, relais_error *err)
+{
+    struct iovec vector = {.iov_base = (void *)bytes, .iov_len = length};
+
+    return write_vectors(fd, &vector, 1, err);
+}
+
+bool relais_spool_file_sync(int fd, relais_error *err)
 {
     int result;
 
@@ -171,12 +176,12 @@ static bool sync_file(int fd, relais_error *err)
 static bool write_file(const relais_spool_dir *dir, const char *name, const relais_buffer *head,
                        const relais_segment *segments, size_t count, relais_error *err)
 {
-    int fd = create_file(dir, name, err);
+    int fd = relais_spool_file_create(dir, name, err);
     bool ok;
 
     if (fd < 0)
         return false;
-    ok = write_parcel(fd, head, segments, count, err) && sync_file(fd, err);
+    ok = write_parcel(fd, head, segments, count, err) && relais_spool_file_sync(fd, err);
     close(fd);
     if (!ok)
         unlinkat(dir->fd, name, 0);
@@ -234,14 +239,15 @@ static bool sync_by_name(int dirfd, const char *name, relais_error *err)
 
     if (fd < 0) /* gone: the forwarder has already put it into the store or into quarantine */
         return errno == ENOENT || write_error(errno, err);
-    ok = sync_file(fd, err);
+    ok = relais_spool_file_sync(fd, err);
     close(fd);
     return ok;
 }
 
 bool relais_spool_dir_sync(const relais_spool_dir *dir, const char *name, relais_error *err)
 {
-    return dir->is_readable ? sync_file(dir->fd, err) : sync_by_name(dir->fd, name, err);
+    return dir->is_readable ? relais_spool_file_sync(dir->fd, err)
+                            : sync_by_name(dir->fd, name, err);
 }
 
 bool relais_spool_commit(relais_spool *spool, relais_staged *staged, relais_error *err)

@@ -7,3 +7,9 @@ relais_unit_test(quarantine relais_spool)
 relais_unit_test(spool_order relais_spool)
 target_link_options(unit_spool_order PRIVATE
   -Wl,--wrap=fsync,--wrap=renameat,--wrap=unlinkat,--wrap=writev,--wrap=copy_file_range)
+
+# The same, to end the process before each of them.
+relais_unit_test(quarantine_sealed relais_spool)
+target_link_options(unit_quarantine_sealed PRIVATE
+  -Wl,--wrap=fsync,--wrap=renameat,--wrap=linkat,--wrap=unlinkat,--wrap=futimens,--wrap=openat)
+relais_unit_test(spool_guard relais_spool)
