@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -123,6 +125,14 @@ void relais_secret_free(relais_secret *secret)
         munmap(secret->bytes, secret->size);
     }
     free(secret);
+}
+
+void relais_secret_forbid_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 const uint8_t *relais_secret_bytes(const relais_secret *secret, size_t *length)

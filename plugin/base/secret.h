@@ -25,6 +25,10 @@ RELAIS_MUST_USE bool relais_secret_read(const char *path, size_t minimum, size_t
 /* Wipes and frees. NULL is allowed. */
 void relais_secret_free(relais_secret *secret);
 
+/* For a program that will hold secrets or answers: no core dump of it is written, and no other
+ * program of the same user may look into its memory. A system that cannot do it is no worse. */
+void relais_secret_forbid_dumps(void);
+
 const uint8_t *relais_secret_bytes(const relais_secret *secret, size_t *length);
 
 #endif

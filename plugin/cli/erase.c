@@ -4,11 +4,15 @@
  * The database comes first, with the tombstones, and then the files: wherever this is
  * interrupted, nothing that was erased comes back, and the same command finishes the work.
  *
+ * Sealed parcels in quarantine are found by a submission's id; whose card is in them can only
+ * be seen with their key, and without it the command says how many it could not search.
+ *
  * Guarantee: no answer, no name and no card's code is printed.
  */
 #include "store/erase.h"
 
 #include "cli/command.h"
+#include "cli/key.h"
 #include "cli/options.h"
 #include "cli/remains.h"
 #include "cli/speak.h"
@@ -28,15 +32,19 @@ enum {
 #define UUID_PREFIX "uuid:"
 
 typedef struct request {
-    const char *card, *instance, *form, *reason;
+    const char *card, *instance, *form, *reason, *key;
+    uint64_t passphrase_fd;
     bool yes, dry_run;
 } request;
+
+#define NO_FD UINT64_MAX /* ask at the terminal */
 
 typedef struct work {
     const request *wish;
     relais_spool *spool;
     relais_store *store;
     relais_arena *arena;
+    relais_seal_key *key; /* or NULL */
 } work;
 
 /* ---- what is asked -------------------------------------------------------------------------- */
@@ -79,6 +87,8 @@ static const char *find_mistake(const request *wish)
         return N_("--instance needs the submission's instanceID");
     if (wish->reason == NULL || count_characters(wish->reason) < REASON_LEAST)
         return N_("--reason says in ten characters or more why, for the log; name nobody in it");
+    if (wish->key == NULL && wish->passphrase_fd != NO_FD)
+        return N_("--passphrase-fd goes with --key");
     if (wish->yes && wish->dry_run)
         return N_("give either --dry-run or --yes");
     if (!wish->yes && !wish->dry_run && (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1))
@@ -147,7 +157,7 @@ static bool find_by_instance(const work *w, relais_instances *out, relais_error 
 {
     const char *ids[2];
     relais_instance asked[2];
-    relais_sought sought = {NULL, {asked, 2}};
+    relais_sought sought = {NULL, {asked, 2}, w->key};
     relais_remains remains;
     relais_instances known;
 
@@ -163,7 +173,7 @@ static bool find_by_instance(const work *w, relais_instances *out, relais_error 
 /* The ledger finds a card's submissions itself; these are those that it may not know. */
 static bool find_by_card(const work *w, relais_instances *out, relais_error *err)
 {
-    relais_sought sought = {w->wish->card, {NULL, 0}};
+    relais_sought sought = {w->wish->card, {NULL, 0}, w->key};
     relais_instances none = {NULL, 0};
     relais_remains remains;
 
@@ -238,7 +248,7 @@ static bool run_erasure(const work *w, const relais_instances *instances, bool i
 static bool find_remains(const work *w, const relais_erasure *erasure, relais_remains *out,
                          relais_error *err)
 {
-    relais_sought sought = {w->wish->card, erasure->instances};
+    relais_sought sought = {w->wish->card, erasure->instances, w->key};
 
     return relais_remains_find(w->spool, &sought, w->arena, out, err);
 }
@@ -261,18 +271,43 @@ static bool remove_remains(const work *w, const relais_erasure *erasure, relais_
                             "again");
 }
 
-static int end_unclear(const relais_remains *remains)
+static void say_unclear(size_t count)
 {
-    if (remains->unclear == 0)
-        return RELAIS_EXIT_OK;
     relais_say(
         ngettext("%zu parcel cannot be read, so that nobody can say whose it is. Look at it: "
                  "relais quarantine list",
                  "%zu parcels cannot be read, so that nobody can say whose they are. Look at "
                  "them: relais quarantine list",
-                 remains->unclear),
-        remains->unclear);
-    return RELAIS_EXIT_FAILED;
+                 count),
+        count);
+}
+
+static void say_sealed(size_t count, bool has_key)
+{
+    if (has_key)
+        relais_say(ngettext("%zu parcel in quarantine is sealed to another key and could not be "
+                            "searched. Repeat the command with that key: --key FILE",
+                            "%zu parcels in quarantine are sealed to another key and could not be "
+                            "searched. Repeat the command with that key: --key FILE",
+                            count),
+                   count);
+    else
+        relais_say(ngettext("%zu sealed parcel in quarantine could not be searched. Repeat the "
+                            "command with the private key: --key FILE",
+                            "%zu sealed parcels in quarantine could not be searched. Repeat the "
+                            "command with the private key: --key FILE",
+                            count),
+                   count);
+}
+
+/* Whether something was left unsearched, which a script must notice. */
+static int end_unsearched(const work *w, const relais_remains *remains)
+{
+    if (remains->unclear > 0)
+        say_unclear(remains->unclear);
+    if (remains->sealed > 0)
+        say_sealed(remains->sealed, w->key != NULL);
+    return remains->unclear + remains->sealed > 0 ? RELAIS_EXIT_FAILED : RELAIS_EXIT_OK;
 }
 
 /* The database's part, then the files. */
@@ -296,7 +331,7 @@ static bool act(const work *w, int *code, relais_error *err)
                                 : find_by_instance(w, &instances, err)) ||
         !run_erasure(w, &instances, true, &trial, err) || !find_remains(w, &trial, &remains, err))
         return false;
-    *code = end_unclear(&remains);
+    *code = end_unsearched(w, &remains);
     if (trial.people == 0 && trial.instances.count == 0)
         return relais_error_set(err, RELAIS_ERR_MISSING,
                                 "neither the database nor the spool knows this card");
@@ -329,6 +364,7 @@ static int say_failure(const relais_error *err)
 static int run(const relais_config *config, const request *wish)
 {
     work w = {.wish = wish, .arena = relais_arena_create(RELAIS_REMAINS_MEMORY_MAX)};
+    int fd = wish->passphrase_fd == NO_FD ? RELAIS_CLI_TERMINAL : (int)wish->passphrase_fd;
     int code = RELAIS_EXIT_OK, failed = RELAIS_EXIT_FAILED;
     relais_error err = {0};
 
@@ -336,13 +372,15 @@ static int run(const relais_config *config, const request *wish)
         relais_error_set(&err, RELAIS_ERR_MEMORY, "no memory left");
     else if (!relais_spool_open(config->spool_directory, config->spool_floor, &w.spool, &err))
         failed = RELAIS_EXIT_LATER;
-    else if (relais_store_open(config->store_conninfo, &w.store, &err) && act(&w, &code, &err))
+    else if ((wish->key == NULL || relais_cli_key_read(wish->key, fd, &w.key, &err)) &&
+             relais_store_open(config->store_conninfo, &w.store, &err) && act(&w, &code, &err))
         goto done;
     code = say_failure(&err);
     if (failed == RELAIS_EXIT_LATER)
         code = failed;
 
 done:
+    relais_seal_key_free(w.key);
     relais_store_close(w.store);
     relais_spool_close(w.spool);
     relais_arena_destroy(w.arena);
@@ -351,12 +389,14 @@ done:
 
 int relais_command_erase(const relais_config *config, int argc, char **argv)
 {
-    request wish = {0};
+    request wish = {.passphrase_fd = NO_FD};
     const relais_option options[] = {
         {"card", RELAIS_OPTION_TEXT, &wish.card, 0, 0},
         {"instance", RELAIS_OPTION_TEXT, &wish.instance, 0, 0},
         {"form", RELAIS_OPTION_TEXT, &wish.form, 0, 0},
         {"reason", RELAIS_OPTION_TEXT, &wish.reason, 0, 0},
+        {"key", RELAIS_OPTION_TEXT, &wish.key, 0, 0},
+        {"passphrase-fd", RELAIS_OPTION_NUMBER, &wish.passphrase_fd, 0, RELAIS_CLI_FD_MAX},
         {"yes", RELAIS_OPTION_FLAG, &wish.yes, 0, 0},
         {"dry-run", RELAIS_OPTION_FLAG, &wish.dry_run, 0, 0},
     };

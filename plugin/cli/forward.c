@@ -3,6 +3,7 @@
  */
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/guard.h"
 #include "cli/options.h"
 #include "cli/speak.h"
 #include "store/forwarder.h"
@@ -71,6 +72,10 @@ static int run_forwarder(const relais_config *config, uint64_t batch, bool once)
 
     if (!relais_secrets_read(&files, &secrets, &err))
         return relais_say_error(&err);
+    if (!relais_guard_check(config, secrets.seal, &err)) {
+        relais_secrets_free(&secrets);
+        return relais_say_error(&err);
+    }
     options = forwarder_options(config, &secrets, batch, once);
     sd_notify(0, "READY=1");
     ok = relais_forwarder_run(&options, &counts, &err);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CHUNK = 64 * 1024, NAME_SHOWN = 120 };
 
@@ -128,4 +129,23 @@ static bool write_piece(void *context, const char *bytes, size_t length, relais_
 bool relais_parts_raw(const relais_parcel *parcel, FILE *out, relais_error *err)
 {
     return each_piece(parcel, write_piece, out, err);
+}
+
+bool relais_parts_file(int fd, FILE *out, relais_error *err)
+{
+    static char piece[CHUNK];
+    off_t offset = 0;
+
+    for (;;) {
+        ssize_t n = pread(fd, piece, sizeof piece, offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return relais_error_system(err, errno, NULL, "the parcel cannot be read");
+        if (n == 0)
+            return true;
+        if (!write_piece(out, piece, (size_t)n, err))
+            return false;
+        offset += n;
+    }
 }

@@ -15,4 +15,7 @@ RELAIS_MUST_USE bool relais_parts_print(const relais_parcel *parcel, FILE *out, 
 /* Writes the body's bytes, as they came. */
 RELAIS_MUST_USE bool relais_parts_raw(const relais_parcel *parcel, FILE *out, relais_error *err);
 
+/* Writes the bytes of a whole open file. */
+RELAIS_MUST_USE bool relais_parts_file(int fd, FILE *out, relais_error *err);
+
 #endif

@@ -1,6 +1,7 @@
 /*
  * The command `relais`: options that stand before the command, the table of commands, help.
  */
+#include "base/secret.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/speak.h"
@@ -78,8 +79,11 @@ static const relais_command commands[] = {
         "The exit code is 3 when the database cannot be reached; the spool is shown all the\n"
         "same.\n")},
     {"quarantine", relais_command_quarantine, true,
-     "list [--json] [--class C] [--form F] | show NAME [--raw] |\n"
-     "                         replay NAME...|--all|--class C|--form F | drop NAME... --yes",
+     "list [--json] [--class C] [--form F] |\n"
+     "                         show NAME [--raw] [--key FILE [--passphrase-fd N]] |\n"
+     "                         replay NAME...|--all|--class C|--form F [--key FILE "
+     "[--passphrase-fd N]] |\n"
+     "                         drop NAME... --yes",
      N_("list, show, replay or drop what could not be delivered"),
      N_("  list          the parcels with their reasons\n"
         "  show NAME     one parcel's reason, head and parts, without any answer\n"
@@ -93,11 +97,17 @@ static const relais_command commands[] = {
         "  --class C     only those of one class, as list shows it\n"
         "  --form F      only those of one form\n"
         "  --yes         drop, really\n"
+        "  --key FILE    the private key (PEM) that opens sealed parcels; replay leaves them\n"
+        "                without it\n"
+        "  --passphrase-fd N   read the key's passphrase from this descriptor instead of the\n"
+        "                terminal\n"
         "\n"
-        "The beginning of a NAME suffices when no other parcel begins so.\n")},
+        "The beginning of a NAME suffices when no other parcel begins so. The exit code is 1 "
+        "when\n"
+        "parcels to be replayed stay for lack of their key.\n")},
     {"erase", relais_command_erase, true,
      "(--card CODE | --instance ID [--form FORM]) --reason TEXT\n"
-     "                    [--dry-run | --yes]",
+     "                    [--key FILE [--passphrase-fd N]] [--dry-run | --yes]",
      N_("take a person or a submission out of database and spool"),
      N_("Removes identity, matching keys, raw answers and attached files from the database and "
         "the\n"
@@ -108,6 +118,9 @@ static const relais_command commands[] = {
         "  --instance ID   one submission, with its corrections\n"
         "  --form FORM     its form, when submissions of several forms have that id\n"
         "  --reason TEXT   why, for the log of accesses; ten characters or more, no name\n"
+        "  --key FILE      the private key (PEM), to search sealed parcels in quarantine for the\n"
+        "                  card as well; without it their number is said, and the exit code is 1\n"
+        "  --passphrase-fd N   read its passphrase from this descriptor instead of the terminal\n"
         "  --dry-run       only show what would go\n"
         "  --yes           erase, without asking\n"
         "\n"
@@ -320,6 +333,7 @@ int main(int argc, char **argv)
     relais_operands operands;
     const relais_command *command;
 
+    relais_secret_forbid_dumps();
     relais_speak_begin();
     if (argc == 0)
         return RELAIS_EXIT_USAGE;

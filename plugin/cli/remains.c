@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/speak.h"
 #include "cli/table.h"
+#include "cli/unseal.h"
 #include "xform/submission.h"
 
 #include <stdio.h>
@@ -139,6 +140,40 @@ static bool judge_parcel(search *s, const relais_remain *found, const relais_par
     return true;
 }
 
+/* What a file in memory holds is judged as if it lay there. */
+static bool judge_opened(search *s, const relais_remain *found, const relais_parcel *sealed,
+                         relais_error *err)
+{
+    relais_error why = {0};
+    relais_parcel original;
+    int fd;
+
+    if (relais_unseal_file(s->sought->key, sealed, s->scratch, &fd, &why) &&
+        relais_parcel_examine(fd, "", s->scratch, &original, &why))
+        return judge_parcel(s, found, &original, err);
+    if (!is_own_fault(&why)) {
+        *err = why;
+        return false;
+    }
+    s->out->unclear++;
+    return true;
+}
+
+/* A card is in the answers only. An id that is not in the head may be there as well. */
+static bool judge_sealed(search *s, const relais_remain *found, const relais_parcel *sealed,
+                         relais_error *err)
+{
+    const relais_seal_key *key = s->sought->key;
+
+    if (is_sought(s->sought, sealed->head.form, sealed->head.instance))
+        return keep(s, found, sealed->head.form, sealed->head.instance, err);
+    if (key != NULL && relais_unseal_fits(key, sealed))
+        return judge_opened(s, found, sealed, err);
+    if (s->sought->card != NULL || sealed->head.instance[0] == '\0')
+        s->out->sealed++;
+    return true;
+}
+
 static bool open_parcel(search *s, const relais_remain *found, relais_parcel *parcel,
                         relais_error *err)
 {
@@ -155,7 +190,8 @@ static bool look_at(search *s, const relais_remain *found, relais_error *err)
 
     relais_arena_reset(s->scratch);
     if (open_parcel(s, found, &parcel, &why))
-        return judge_parcel(s, found, &parcel, err);
+        return parcel.head.sealed[0] == '\0' ? judge_parcel(s, found, &parcel, err)
+                                             : judge_sealed(s, found, &parcel, err);
     if (why.code == RELAIS_ERR_MISSING)
         return true;
     if (!is_own_fault(&why)) {

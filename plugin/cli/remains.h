@@ -4,12 +4,16 @@
  *
  * A form says whose it is in the group "card" below its root: an answer there that is the
  * card's code makes it that person's. A case, which names cards elsewhere, is not.
+ *
+ * A sealed parcel tells its submission's id in its head; its answers are read in memory, and
+ * only with the key.
  */
 #ifndef RELAIS_CLI_REMAINS_H
 #define RELAIS_CLI_REMAINS_H
 
 #include "spool/quarantine.h"
 #include "store/erase.h"
+#include "xform/seal.h"
 
 /* The names of a hundred thousand parcels, and one submission at a time beside them. */
 #define RELAIS_REMAINS_MEMORY_MAX ((size_t)64 * 1024 * 1024)
@@ -18,6 +22,7 @@
 typedef struct relais_sought {
     const char *card;           /* or NULL */
     relais_instances instances; /* a form of NULL stands for any */
+    const relais_seal_key *key; /* opens what is sealed, or NULL */
 } relais_sought;
 
 typedef struct relais_remain {
@@ -32,6 +37,7 @@ typedef struct relais_remains {
     size_t waiting;
     size_t quarantined;
     size_t unclear; /* cannot be read, so that nobody can say whose they are */
+    size_t sealed;  /* the key that opens them was not given: the same */
 } relais_remains;
 
 /* Reads every parcel of the spool. */

@@ -5,9 +5,14 @@
 
 #include <string.h>
 
+/* A parcel's head as it is read takes a copy of each of its lines. */
+enum { SCRATCH_MAX = 8 * RELAIS_PARCEL_HEAD_MAX };
+
 typedef struct choosing {
+    relais_spool *spool;
     const relais_filter *filter;
     relais_arena *arena;
+    relais_arena *scratch; /* the head of one parcel */
     relais_selection *out;
     size_t *matches; /* by index of the filter's names: how many parcels it names */
     bool has_failed;
@@ -81,21 +86,36 @@ static void keep(choosing *state, const relais_quarantined *one)
         .column = copy(state, one->column),
         .rule = copy(state, one->rule),
         .text = copy(state, one->text),
+        .sealed = copy(state, one->sealed),
     };
+}
+
+/* A parcel whose head cannot be read is not sealed: sealing makes it a head. */
+static const char *key_of(choosing *state, const char *name)
+{
+    relais_parcel parcel;
+
+    relais_arena_reset(state->scratch);
+    return relais_quarantine_parcel(state->spool, name, state->scratch, &parcel, NULL, NULL)
+               ? parcel.head.sealed
+               : "";
 }
 
 static bool visit(void *context, const char *name, const relais_reason *reason)
 {
-    static const relais_quarantined unreadable = {"", "without-reason", "", "", "", "", "", ""};
+    static const relais_quarantined unreadable = {"", "without-reason", "", "", "", "", "", "", ""};
     choosing *state = context;
     relais_quarantined one = unreadable;
 
     if (reason != NULL)
-        one = (relais_quarantined){"",           reason->class_word, reason->form, reason->at,
-                                   reason->path, reason->column,     reason->rule, reason->text};
+        one = (relais_quarantined){"",           reason->class_word, reason->form,
+                                   reason->at,   reason->path,       reason->column,
+                                   reason->rule, reason->text,       ""};
     one.name = name;
-    if (is_chosen(state, name, &one))
-        keep(state, &one);
+    if (!is_chosen(state, name, &one))
+        return true;
+    one.sealed = key_of(state, name);
+    keep(state, &one);
     return !state->has_failed;
 }
 
@@ -117,13 +137,19 @@ static bool check_names(const choosing *state, relais_error *err)
 bool relais_selection_make(relais_spool *spool, const relais_filter *filter, relais_arena *arena,
                            relais_selection *out, relais_error *err)
 {
-    choosing state = {.filter = filter, .arena = arena, .out = out};
+    choosing state = {.spool = spool, .filter = filter, .arena = arena, .out = out};
+    bool ok;
 
     *out = (relais_selection){0};
     state.matches = relais_arena_alloc(arena, (filter->name_count + 1) * sizeof *state.matches);
     if (state.matches == NULL)
         return relais_arena_error(arena, err);
-    if (!relais_quarantine_walk(spool, visit, &state, err))
+    state.scratch = relais_arena_create(SCRATCH_MAX);
+    if (state.scratch == NULL)
+        return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
+    ok = relais_quarantine_walk(spool, visit, &state, err);
+    relais_arena_destroy(state.scratch);
+    if (!ok)
         return false;
     if (state.has_failed)
         return relais_arena_error(arena, err);

@@ -9,9 +9,10 @@
 /* A hundred thousand parcels with their reasons; more than a person could look at. */
 #define RELAIS_SELECTION_MEMORY_MAX ((size_t)256 * 1024 * 1024)
 
-/* One parcel with what its reason says; texts are never NULL. */
+/* One parcel with what its reason says; texts are never NULL. `sealed` is the id of the key that
+ * opens it, "" when it is not sealed. */
 typedef struct relais_quarantined {
-    const char *name, *class_word, *form, *at, *path, *column, *rule, *text;
+    const char *name, *class_word, *form, *at, *path, *column, *rule, *text, *sealed;
 } relais_quarantined;
 
 typedef struct relais_selection {

@@ -8,6 +8,7 @@
 #include "store/batch.h"
 
 #include "base/log.h"
+#include "store/aside.h"
 #include "store/attachments.h"
 #include "store/ledger.h"
 #include "store/refusal.h"
@@ -391,8 +392,16 @@ static void log_refused(const relais_item *item, const char *event)
 static bool quarantine(relais_work *work, const relais_item *item, size_t *removed,
                        relais_error *err)
 {
-    if (!relais_quarantine_put(work->spool, &item->entry, &item->reason, err))
-        return false;
+    relais_error why = {0};
+
+    if (!relais_aside_put(work, item, &why)) {
+        if (why.code != RELAIS_ERR_FULL) {
+            *err = why;
+            return false;
+        }
+        relais_item_log_later(item, &why); /* until others have made room */
+        return true;
+    }
     work->counts->quarantined++;
     ++*removed;
     log_refused(item, "parcel.quarantined");

@@ -339,6 +339,7 @@ bool relais_forwarder_run(const relais_forwarder_options *options, relais_forwar
         return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
     f->options = options;
     f->work.counts = counts;
+    f->work.secrets = options->secrets;
     relais_params_init(&f->work.params);
     ok = open_spool(f, err) && create_arenas(f, err) &&
          relais_batch_init(&f->batch, options->batch, err) &&

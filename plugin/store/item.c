@@ -322,6 +322,18 @@ static bool is_stopped_form(const relais_reader *reader, const char *form_id)
     return binding == NULL ? unsure : relais_binding_is_stopped(binding);
 }
 
+/* Somebody moved a parcel from quarantine back by hand. */
+static relais_read refuse_sealed(relais_item *item, const relais_parcel_head *head,
+                                 relais_arena *arena, relais_error *err)
+{
+    if (!copy_head(item, head, arena))
+        return fail_arena(arena, err);
+    refuse(item, "sealed",
+           "this parcel is sealed, and the forwarder has no key: give it back by relais "
+           "quarantine replay NAME --key FILE");
+    return RELAIS_READ_ITEM;
+}
+
 void relais_item_log_later(const relais_item *item, const relais_error *why)
 {
     char text[1024];
@@ -348,6 +360,8 @@ relais_read relais_item_read(const relais_reader *reader, const relais_spool_ent
         *err = why;
         return RELAIS_READ_FAILED;
     }
+    if (parcel.head.sealed[0] != '\0')
+        return refuse_sealed(out, &parcel.head, arena, err);
     if (is_stopped_form(reader, parcel.head.form))
         return RELAIS_READ_LATER;
     return read_submission(reader, &parcel, arena, out, err);

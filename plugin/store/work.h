@@ -19,6 +19,7 @@ typedef struct relais_work {
     relais_spool *spool;
     relais_store *store; /* NULL while there is no connection */
     relais_mappings *mappings;
+    const relais_secrets *secrets; /* or NULL */
     relais_params params;
     relais_rows_log log;
     relais_arena *batch;   /* the items in hand */

@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 from database import Database
+from spools import make_spool
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OK, FAILED, USAGE, LATER = 0, 1, 2, 3
@@ -71,10 +72,7 @@ class Site(unittest.TestCase):
             os.path.join(self.dir, name) for name in ("spool", "forms", "mappings"))
         os.makedirs(self.forms)
         os.makedirs(self.mappings)
-        for shard in range(16):
-            for part in ("tmp", "new"):
-                os.makedirs(os.path.join(self.spool, f"{shard:02x}", part))
-        os.makedirs(os.path.join(self.spool, "quarantine"))
+        make_spool(self.spool)
         self.database = f"t{self.id().rpartition('.')[2]}"[:60]
         self.conf = self.write_conf("relais.conf", database.conninfo(self.database))
 

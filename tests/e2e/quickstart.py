@@ -213,6 +213,16 @@ class Quickstart:
         with open(os.path.join(self.spool, "quarantine", name), "rb") as parcel:
             return parcel.read().partition(b"\n\n")[2]
 
+    @property
+    def key(self):
+        """The private key that the demonstration seals for."""
+        return os.path.join(self.dir, "seal.key")
+
+    def opened(self, name):
+        """What a sealed parcel in quarantine holds, opened by the openssl command."""
+        return subprocess.run(["openssl", "cms", "-decrypt", "-inform", "DER", "-inkey", self.key],
+                              input=self.parcel_body(name), capture_output=True, timeout=60, check=True).stdout
+
     def wait_empty(self, seconds=60):
         wait_until(lambda: not self.parcels(), seconds, "the spool to be empty")
 

@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "tests" / "cases" / "national"))
 import generate  # noqa: E402
 from database import Database  # noqa: E402
 from keys import Keys  # noqa: E402
+from spools import make_spool  # noqa: E402
 
 NAME = "national"
 SAMPLES = ROOT / "xforms" / "samples"
@@ -51,10 +52,7 @@ def setUpModule():
     unittest.addModuleCleanup(database.remove)
     database.start()
     database.create(NAME)
-    for shard in range(16):
-        for part in ("tmp", "new"):
-            (spool / f"{shard:02x}" / part).mkdir(parents=True)
-    (spool / "quarantine").mkdir()
+    make_spool(spool)
     KEYS.make()
     conf.write_text(f"[spool]\ndirectory = {spool}\n[store]\nconninfo = {database.conninfo(NAME)}\n"
                     f"[mappings]\ndirectory = {ROOT}/transforms\n[forms]\ndirectory = {ROOT}/xforms\n{KEYS.settings}")

@@ -166,7 +166,8 @@ class Phones(unittest.TestCase):
         name, reason = self.quarantine(xml[:at] + b"<" + xml[at:])
         self.assertEqual(reason["class"], "syntax")
         self.assertLess(abs(int(reason["offset"]) - at), 4)
-        self.assertIn(xml[:at] + b"<" + xml[at:], server.parcel_body(name))
+        self.assertNotIn(instance.encode(), server.parcel_body(name), "sealed: nobody can read it")
+        self.assertIn(xml[:at] + b"<" + xml[at:], server.opened(name))
         self.assertNotIn(instance, [row["instance_id"] for row in server.sql(
             "SELECT instance_id FROM relais.submission WHERE state = 'delivered'")])
 
@@ -203,7 +204,8 @@ class Phones(unittest.TestCase):
         self.assertIn(name, listed.stdout)
         server.sql("INSERT INTO ref.organisation (org_code, name, org_type)"
                    " SELECT 'TEST-NEW', 'Essai', min(code) FROM ref.code WHERE list = 'og'")
-        replayed = server.relais("quarantine", "replay", name)
+        self.assertEqual(server.relais("quarantine", "replay", name).returncode, 1, "the key is missing")
+        replayed = server.relais("quarantine", "replay", name, "--key", server.key)
         self.assertEqual(replayed.returncode, 0, replayed.stderr)
         self.wait_ledger(instance)
         self.assertNotIn(name, server.quarantined())
