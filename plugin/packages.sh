@@ -17,7 +17,7 @@ RELAIS_RUN_PACKAGES='nginx postgresql-15 postgresql-client-15 curl openssl'
 # To test: unit tests, fuzzers, analysers, the client that speaks like Collect,
 # the browser in which other form engines run.
 RELAIS_TEST_PACKAGES='libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck
-    shellcheck jing libxml2-utils python3 python3-h2 strace postgresql-15-pgtap chromium'
+    shellcheck jing libxml2-utils python3 python3-h2 strace valgrind postgresql-15-pgtap chromium'
 
 # relais_missing_packages PACKAGE...: prints those that are not installed.
 relais_missing_packages()
