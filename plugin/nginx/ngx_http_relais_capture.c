@@ -301,14 +301,6 @@ static bool has_lost_upstream(const ngx_http_request_t *r)
     return r->upstream != NULL && r->upstream->cleanup == NULL;
 }
 
-/* nginx takes the end of a uwsgi or SCGI connection for the end of the answer, whatever length
- * was announced. */
-static bool is_short(const ngx_http_request_t *r, const relais_buffer *held)
-{
-    return held->failed == RELAIS_ERR_NONE && r->headers_out.content_length_n >= 0 &&
-           (off_t)held->length < r->headers_out.content_length_n;
-}
-
 static ngx_int_t give_up(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx)
 {
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -332,7 +324,7 @@ static ngx_int_t hold(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx, ngx_cha
         has_last = has_last || buf->last_buf;
     }
     if (has_last)
-        return is_short(r, &ctx->capture.held) ? give_up(r, ctx) : start_commit(r, ctx);
+        return start_commit(r, ctx);
     return has_flush && has_lost_upstream(r) ? give_up(r, ctx) : NGX_OK;
 }
 

@@ -67,6 +67,7 @@ class Inside(CaptureTest):
         "fallback": HTTP + "proxy_intercept_errors on; error_page 404 = @second;",
         "changed": HTTP + "proxy_intercept_errors on; error_page 404 =201 /accepted;",
         "page": HTTP + "proxy_intercept_errors on; error_page 503 /page;",
+        "late": "error_page 404 =201 @first; return 404;",
         "accel": HTTP,
         "try": "try_files /none @first;",
         "both": "relais capture; try_files /none @first;",
@@ -147,7 +148,8 @@ class Inside(CaptureTest):
     @unittest.skipUnless(IS_ROOT, "the spool is the server's own")
     def test_an_error_page_does_not_hide_what_the_phone_must_read(self):
         for target in ("/page/s?deviceID=stage", "/page/s?deviceID=commit",
-                       "/fallback/s?deviceID=sync", "/both/s?deviceID=commit"):
+                       "/fallback/s?deviceID=sync", "/both/s?deviceID=commit",
+                       "/late/s?deviceID=stage", "/late/s?deviceID=commit"):
             with self.subTest(target=target):
                 self.assert_asks_to_wait(self.post(target=target))
         response = self.post("status=404", target="/changed/s?deviceID=commit")
