@@ -234,10 +234,12 @@ def operate():
                       " ORDER BY identification_id DESC LIMIT 1")[0]["code"]
     for name in server.quarantined():
         command("quarantine", "show", name)
+        command("quarantine", "show", name, "--key", server.key)
     command("quarantine", "list")
     command("quarantine", "list", "--json")
     server.signal("forward", signal.SIGTERM)
-    command("quarantine", "replay", *server.quarantined()[:5])
+    command("quarantine", "replay", *server.quarantined()[5:8])
+    command("quarantine", "replay", *server.quarantined()[:5], "--key", server.key)
     server.start_forwarder()
     for arguments in (("status",), ("status", "--json"), ("check",), ("link", "list"), ("link", "list", "--json"), ("link", "show", "1"),
                       ("link", "decide", "1", "different", "--by", "essai"), ("link", "show", "999999999"),
