@@ -509,6 +509,7 @@ For scripts:  . $dir/env
 Rows:         psql "\$RELAIS_DB"
 State:        \$RELAIS_BIN/relais status
 Quarantine:   \$RELAIS_BIN/relais quarantine list
+Private key:  $private   (show and replay of the quarantine: --key)
 Logs:         $log
 Stop:         sh $root/plugin/quickstart.sh --stop --dir $dir
 END

@@ -469,16 +469,20 @@ class Guarded(Aside):
         self.addCleanup(shutil.move, moved, KEYS.private)
         self.assertNotIn("private key", self.start(0))
 
-    @unittest.skipUnless(os.geteuid() == 0, "only root can give a directory away")
-    def test_another_users_directory(self):
+    def give_to_postgres(self):
+        """Everything that the forwarder needs; returns the command that runs it as that user."""
         for directory in (base.directory, database.dir):
             os.chmod(directory, 0o755)
         os.chmod(KEYS.secret, 0o640)
         for path in [spool, *spool.glob("**/"), base.conf, KEYS.secret]:
             shutil.chown(path, "postgres", "postgres")
         self.addCleanup(lambda: [shutil.chown(path, "root", "root") for path in [spool, *spool.glob("**/"), KEYS.secret]])
-        command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", base.program(), "--config",
-                   str(base.conf), "forward", "--once"]
+        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", base.program(), "--config",
+                str(base.conf), "forward"]
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can give a directory away")
+    def test_another_users_directory(self):
+        command = [*self.give_to_postgres(), "--once"]
         run = lambda: subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60, check=False,
                                      env={**os.environ, "LC_ALL": "C.UTF-8"})
         done = run()
@@ -488,16 +492,18 @@ class Guarded(Aside):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertRegex(done.stderr, rf"run: chown \d+ {spool}/quarantine")
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can run it as another user")
     def test_no_core_is_dumped_and_nobody_looks_into_its_memory(self):
-        with subprocess.Popen([base.program(), "--config", str(base.conf), "forward"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
-                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE,
-                                                                    (resource.RLIM_INFINITY,) * 2)) as running:
-            self.addCleanup(running.wait)
-            self.addCleanup(running.terminate)
-            time.sleep(1)
-            limits = read(f"/proc/{running.pid}/limits").decode()
-            self.assertRegex(limits, r"Max core file size +0 +0 ")
+        unlimited = (resource.RLIM_INFINITY,) * 2
+        with subprocess.Popen(self.give_to_postgres(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, cwd="/", preexec_fn=lambda: resource.setrlimit(
+                                  resource.RLIMIT_CORE, unlimited)) as running:
+            self.addCleanup(running.kill)
+            for line in running.stderr:
+                if b"event=store.up" in line:
+                    break
+            self.assertRegex(read(f"/proc/{running.pid}/limits").decode(), r"Max core file size +0 +0 ")
+            self.assertEqual(os.stat(f"/proc/{running.pid}/mem").st_uid, 0, "the system's own, not its user's")
             running.terminate()
             self.assertEqual(running.wait(30), 0)
 
