@@ -154,10 +154,10 @@ static bool print_parts(const relais_parcel *parcel, relais_error *err)
 }
 
 /* What is known without the key, and how to know more. */
-static void print_seal(const char *name, const relais_parcel *sealed)
+static void print_seal(const relais_parcel *sealed)
 {
     print_line(_("Sealed to the key"), sealed->head.sealed);
-    printf(_("To see its parts: relais quarantine show %s --key FILE\n"), name);
+    puts(_("To see its parts: relais quarantine show NAME --key FILE"));
 }
 
 static bool show_sealed(const work *w, const char *name, const relais_parcel *sealed,
@@ -172,7 +172,7 @@ static bool show_sealed(const work *w, const char *name, const relais_parcel *se
         return relais_error_set(err, RELAIS_ERR_CONFIG,
                                 "this parcel is sealed; give the private key by --key FILE");
     if (w->key == NULL) {
-        print_seal(name, sealed);
+        print_seal(sealed);
         return true;
     }
     if (!relais_unseal_file(w->key, sealed, w->arena, &fd, err))

@@ -36,9 +36,9 @@ bool relais_unseal_check(const relais_seal_key *key, const relais_parcel *sealed
 {
     return relais_unseal_fits(key, sealed) ||
            relais_error_set(err, RELAIS_ERR_CONFIG,
-                            "the parcel is sealed to the key %.64s, and this file holds the key "
-                            "%s; give the file of the other key",
-                            sealed->head.sealed, relais_seal_key_id_of(key));
+                            "the parcel is sealed to another key than the one in this file (%s); "
+                            "relais quarantine show names it",
+                            relais_seal_key_id_of(key));
 }
 
 /* ---- in memory ------------------------------------------------------------------------------- */

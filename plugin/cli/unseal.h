@@ -15,7 +15,7 @@ bool relais_unseal_convert(void *key, const relais_segment *from, relais_spool_w
 /* True when the parcel says that it is sealed to this key. */
 bool relais_unseal_fits(const relais_seal_key *key, const relais_parcel *sealed);
 
-/* RELAIS_ERR_CONFIG that names both keys, when relais_unseal_fits would say no. */
+/* RELAIS_ERR_CONFIG that names this key, when relais_unseal_fits would say no. */
 RELAIS_MUST_USE bool relais_unseal_check(const relais_seal_key *key, const relais_parcel *sealed,
                                          relais_error *err);
 

@@ -54,6 +54,33 @@ static void test_written_is_read(void **state)
     relais_buffer_free(&out);
 }
 
+/* Written first without its length and hash, then over itself: its size may not change. */
+static void test_sealed_head_has_one_size(void **state)
+{
+    static const uint64_t lengths[] = {0, 1, 4711, UINT64_C(999999999999)};
+    fixture *f = *state;
+    relais_parcel_head head, back;
+    relais_error err = {0};
+    size_t size = 0;
+
+    fixture_head(&head, "body", 4);
+    head.sealed = HASH;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        relais_buffer out;
+        head.length = lengths[i];
+        relais_buffer_init(&out, RELAIS_PARCEL_HEAD_MAX);
+        assert_ok(relais_parcel_head_write(&head, &out, &err), err);
+        assert_true(size == 0 || size == out.length);
+        size = out.length;
+        assert_true(read_text(f, out.data, &back, &err));
+        assert_string_equal(back.sealed, HASH);
+        assert_int_equal(back.length, lengths[i]);
+        relais_buffer_free(&out);
+    }
+    assert_true(read_text(f, HEAD "\n", &back, &err));
+    assert_string_equal(back.sealed, "");
+}
+
 static void test_received_becomes_now(void **state)
 {
     fixture *f = *state;
@@ -329,6 +356,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_written_is_read),
+        TEST(test_sealed_head_has_one_size),
         TEST(test_received_becomes_now),
         TEST(test_long_value_is_refused_by_key),
         TEST(test_head_that_would_be_too_long_is_refused),
