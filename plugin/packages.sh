@@ -19,6 +19,14 @@ RELAIS_RUN_PACKAGES='nginx postgresql-15 postgresql-client-15 curl openssl'
 RELAIS_TEST_PACKAGES='libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck
     shellcheck jing libxml2-utils python3 python3-h2 strace valgrind postgresql-15-pgtap chromium'
 
+# relais_node_packages: prints the packages that bring Node and npm, in which the form engines run;
+# nothing where a Node that is new enough is on the PATH already, whose files Debian's would replace.
+relais_node_packages()
+{
+    node -e 'process.exit(process.versions.node.split(".")[0] < 18 ? 1 : 0)' 2>/dev/null || printf 'nodejs '
+    command -v npm >/dev/null || printf 'npm '
+}
+
 # relais_missing_packages PACKAGE...: prints those that are not installed.
 relais_missing_packages()
 {

@@ -301,9 +301,9 @@ main()
     prepare_directory
     trap on_exit EXIT
     trap 'exit 1' HUP INT TERM
-    # shellcheck disable=SC2086 # lists of words
+    # shellcheck disable=SC2046,SC2086 # lists of words
     run_check packages relais_install_packages "$logs/apt.log" \
-        $RELAIS_BUILD_PACKAGES $RELAIS_RUN_PACKAGES $RELAIS_TEST_PACKAGES || true
+        $RELAIS_BUILD_PACKAGES $RELAIS_RUN_PACKAGES $RELAIS_TEST_PACKAGES $(relais_node_packages) || true
     compiler_lane &
     compiler=$!
     server_lane &

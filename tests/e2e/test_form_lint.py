@@ -114,7 +114,7 @@ class Spoilt(unittest.TestCase):
 
     def test_a_number_that_javarosa_would_not_write_in_full(self):
         bind = '<bind nodeset="/data/suspect/sentence/fine" type="int" constraint=". &gt;= 0 and . &lt;= '
-        self.complains("bf_tip_case", bind + "2000000000", bind + "3000000000",
+        self.complains("bf_tip_case", bind + "999999999", bind + "3000000000",
                        "/data/suspect/sentence/fine: constraint has the number 3000000000",
                        "/data/suspect/sentence/fine: its value can be larger than 2147483647")
         self.complains("bf_tip_case", ". &gt;= 0 and . &lt;= 1200", ". &gt;= 0",

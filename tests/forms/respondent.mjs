@@ -98,13 +98,18 @@ export class Respondent {
         await this.page.getByRole("button", { name: SEND, exact: true }).click();
     }
 
-    // An invalid form must not leave.
-    async cannotSend() {
+    // An invalid form must not leave; whatever it then says of its answers is read.
+    async cannotSend(...expected) {
         await this.send();
         await this.page.locator(".form-error-message").waitFor({ state: "visible" });
         if (await this.page.evaluate(() => window.outcome) !== null) {
             throw new Error("an invalid form was sent");
         }
+        const messages = this.page.locator(".validation-message:visible");
+        for (const message of expected) {
+            await messages.filter({ hasText: exactly(message) }).first().waitFor({ state: "visible" });
+        }
+        this.seen.push(...await messages.allInnerTexts());
     }
 
     async sent() {

@@ -2,6 +2,7 @@
 // exploitation, a journey, an assessment and a need.
 const firstForm = async (exploitation) => {
     await exploitation.pick("Forme d'exploitation", "Prostitution d'autrui");
+    await exploitation.cannotSend("Dites si cette forme a été subie ou était seulement prévue.");
     await exploitation.choose("Déjà subie ou seulement prévue ?", "Déjà subie");
     await exploitation.choose("Est-ce la forme principale ?", "Oui");
     await exploitation.pick("Dans quel pays ?", "Burkina Faso");
@@ -19,9 +20,24 @@ const secondForm = async (exploitation) => {
     await exploitation.notAsked("Dans quelle province ?");
 };
 
+const foundTogether = async (person) => {
+    await person.text("Code du groupe (personnes trouvées ensemble)", "trois personnes");
+    await person.reads("Code du groupe (personnes trouvées ensemble)",
+        "Au plus 32 lettres, chiffres, points, tirets ou barres, sans espace ni accent.");
+    await person.text("Nombre de personnes dans le groupe", 501);
+    await person.reads("Nombre de personnes dans le groupe", "Entre 1 et 500.");
+    await person.text("Code du groupe (personnes trouvées ensemble)", "");
+    await person.notAsked("Nombre de personnes dans le groupe");
+};
+
 const identification = async (person) => {
+    await person.cannotSend("Choisissez votre structure dans la liste.", "Dites comment la personne a été trouvée.");
     await person.pick("Votre structure", "Action sociale, Kadiogo");
+    await person.text("Votre code agent", "Béa");
+    await person.reads("Votre code agent",
+        "De 2 à 32 lettres, chiffres, points, tirets ou barres, sans espace ni accent.");
     await person.text("Votre code agent", "AG-017");
+    await person.noMessage("Votre code agent");
     await person.date("Date de l'identification", "2099-02-14");
     await person.reads("Date de l'identification",
         "Cette date est dans l'avenir. Corrigez-la, ou réglez la date du téléphone.");
@@ -29,10 +45,18 @@ const identification = async (person) => {
     await person.noMessage("Date de l'identification");
     await person.notAsked("Province");
     await person.pick("Lieu de l'identification : région", "Kadiogo (ex-Centre)");
+    await person.choose("La personne a-t-elle déjà une carte de suivi ?", "Oui");
+    await person.cannotSend("Choisissez la province de l'identification.",
+        "Scannez la carte, ou tapez ses douze chiffres.");
     await person.pick("Province", "Kadiogo");
     await person.notAsked("Commune");
+    await person.text("Tapez le code de la carte", "331721242199");
+    await person.reads("Tapez le code de la carte",
+        "Ce code n'est pas juste. Relisez les douze chiffres de la carte et corrigez.");
     await person.choose("Comment la personne a-t-elle été trouvée ?", "Interception sur la route (car, camion, moto)");
     await person.choose("La personne a-t-elle déjà une carte de suivi ?", "Non");
+    await person.notAsked("Tapez le code de la carte");
+    await foundTogether(person);
 };
 
 const consent = async (person) => {
@@ -44,7 +68,14 @@ const consent = async (person) => {
 };
 
 const whoSheIs = async (person) => {
+    await person.cannotSend("Choisissez le sexe.", "Choisissez la nationalité.",
+        "Sans âge, dites si la personne semble avoir moins de 18 ans.", "Donnez votre évaluation ; elle pourra changer.",
+        "Dites si la personne est en danger immédiat.");
     await person.choose("Sexe", "Féminin");
+    await person.choose("Semble avoir moins de 18 ans ? (en cas de doute : oui)", "Oui");
+    await person.reads("Semble avoir moins de 18 ans ? (en cas de doute : oui)",
+        "Ne va pas avec le consentement d'un adulte : revenez à la base légale.");
+    await person.cannotSend();
     await person.text("Âge en années", 16);
     await person.reads("Consentement ou base légale",
         "La personne a, ou semble avoir, moins de 18 ans : elle ne peut pas consentir seule. Choisissez une autre base.");
@@ -79,7 +110,10 @@ const whatHappened = async (person) => {
     await person.reads("Ce qui a été fait (acte)", "« Inconnu » et « aucun » ne vont pas avec une autre réponse.");
     await person.choose("Ce qui a été fait (acte)", "Inconnu");
     await person.noMessage("Ce qui a été fait (acte)");
-    await person.choose("Par quel moyen", "Tromperie (fausse promesse)");
+    await person.choose("Par quel moyen", "Tromperie (fausse promesse)", "Aucun moyen constaté");
+    await person.reads("Par quel moyen", "« Inconnu » et « aucun » ne vont pas avec une autre réponse.");
+    await person.choose("Par quel moyen", "Aucun moyen constaté");
+    await person.noMessage("Par quel moyen");
     await person.choose("Votre évaluation", "Victime présumée");
     await person.reads("Votre évaluation",
         "Indiquez d'abord au moins une forme d'exploitation, subie ou prévue (« Inconnue » est possible).");
@@ -87,7 +121,10 @@ const whatHappened = async (person) => {
     await person.noMessage("Votre évaluation");
     await secondForm(await person.add("Forme d'exploitation"));
     await person.choose("Moyens de contrôle", "Servitude pour dettes", "Documents confisqués");
+    await person.text("Durée de l'exploitation, en mois", 1201);
+    await person.reads("Durée de l'exploitation, en mois", "De 0 à 1200 mois.");
     await person.text("Durée de l'exploitation, en mois", 7);
+    await person.noMessage("Durée de l'exploitation, en mois");
     await person.text("Âge au début de l'exploitation", 30);
     await person.reads("Âge au début de l'exploitation", "De 0 à 110, et pas plus que l'âge actuel.");
     await person.cannotSend();
@@ -98,6 +135,7 @@ const whatHappened = async (person) => {
 
 const journey = async (person) => {
     const border = await person.add("Étape du trajet");
+    await border.cannotSend("Dites quelle étape du trajet c'est.");
     await border.pick("Quelle étape ?", "Frontière");
     await border.pick("Pays", "Bénin");
     await border.pick("Moyen de transport", "Car, minibus");
@@ -108,6 +146,7 @@ const journey = async (person) => {
 const help = async (person) => {
     await person.choose("La personne est-elle en danger immédiat ?", "Non");
     const need = await person.add("Besoin et référencement");
+    await need.cannotSend("Choisissez le service dont la personne a besoin.");
     await need.pick("De quel service la personne a-t-elle besoin ?", "Hébergement");
     await need.pick("Référée à quelle structure ?", "Centre d'accueil et de transit, Kadiogo");
     await need.pick("État du référencement", "Accepté par la structure");

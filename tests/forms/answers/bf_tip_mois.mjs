@@ -1,6 +1,7 @@
 // An organisation's month: the whole form.
 export default async (person) => {
-    await person.cannotSend();
+    await person.cannotSend("Choisissez votre structure dans la liste.",
+        "Donnez le nombre de personnes vues ; 0 si personne.");
     await person.pick("Votre structure", "Action sociale, Houet");
     await person.text("Votre code agent", "Awa Kaboré");
     await person.reads("Votre code agent",
@@ -15,7 +16,11 @@ export default async (person) => {
     await person.text("Nombre de personnes vues ce mois", 12000);
     await person.reads("Nombre de personnes vues ce mois", "De 0 à 9999.");
     await person.text("Nombre de personnes vues ce mois", 17);
+    await person.text("Nombre de fiches envoyées ce mois", 10000);
+    await person.reads("Nombre de fiches envoyées ce mois", "De 0 à 9999.");
+    await person.cannotSend();
     await person.text("Nombre de fiches envoyées ce mois", 16);
+    await person.noMessage("Nombre de fiches envoyées ce mois");
     await person.choose("Difficultés", "Réseau", "Aucune");
     await person.reads("Difficultés", "« Aucune » ne va pas avec une autre réponse.");
     await person.cannotSend();
