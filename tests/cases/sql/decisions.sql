@@ -116,6 +116,30 @@ SELECT link.cancel_episode(test.ident(32), 'awa');
 SELECT is(test.people(31, 32, 33, 34, 35), '{31,32,33,34,35}', 'and it can be taken back');
 SELECT is((SELECT count(*)::integer FROM link.candidate WHERE test.victim(31) IN (victim_a, victim_b)), 0, 'with its link');
 
+SELECT link.start_episode(test.ident(32), 'awa');
+SELECT link.decide(test.pair(31, 32), 'open', 'moussa');
+SELECT is(test.people(31, 32, 33, 34, 35), '{31,32,33,34,35}', 'also by reopening its pair');
+SELECT is((SELECT count(*)::integer FROM link.episode) + (SELECT count(*)::integer FROM link.candidate WHERE test.victim(31) IN (victim_a, victim_b)),
+          0, 'of which nothing is left');
+SELECT is((SELECT string_agg(by_whom || ' ' || action, ', ' ORDER BY history_id) FROM link.history
+            WHERE history_id > (SELECT max(history_id) FROM link.history WHERE action = 'episode')), 'moussa no_episode, moussa open', 'the history says both');
+SELECT link.start_episode(test.ident(32), 'awa');
+SELECT link.start_episode(test.ident(35), 'awa');
+SELECT is(test.people(31, 32, 33, 34, 35), '{31,34}{32,33}{35}', 'twice exploited again');
+SELECT link.decide(test.pair(31, 32), 'same', 'awa');
+SELECT is(test.people(31, 32, 33, 34, 35), '{31,32,33,34}{35}', 'the first new episode was none, the second stays');
+SELECT is((SELECT decision FROM link.candidate WHERE candidate_id = test.pair(31, 35)), 'new_episode', 'and is linked to what it is now new to');
+SELECT is((SELECT count(*)::integer FROM link.open_candidate WHERE test.victim(31) IN (victim_a, victim_b)), 0, 'with nothing left to decide');
+SELECT link.decide(test.pair(31, 35), 'open', 'awa');
+SELECT is(test.people(31, 32, 33, 34, 35), '{31,32,33,34,35}', 'until that is taken back too');
+SELECT test.record(36, 36, 'SOC-HOU', '2027-07-01', 'sx_f', 15, '{K1:g}'), test.record(35, 31, 'SOC-HOU', '2027-06-01', 'sx_f', 15, '{K1:g}');
+SELECT link.start_episode(test.ident(35), 'awa');
+SELECT test.settle();
+SELECT link.decide(test.pair(35, 36), 'new_episode', 'awa');
+SELECT link.decide(test.pair(35, 36), 'open', 'awa');
+SELECT is(test.people(31, 35, 36), '{31}{35}{36}', 'another card''s pair leaves the episode as it is');
+SELECT link.cancel_episode(test.ident(35), 'awa');
+
 -- ---- whose answers speak
 SELECT link.choose_primary(test.ident(33), 'awa');
 SELECT is((SELECT primary_ident FROM tip.victim WHERE victim_id = test.victim(31)), test.ident(33), 'the reviewer chooses the recording that speaks');
