@@ -20,6 +20,8 @@ struct entry {
     relais_table table; /* first, so that a table is its entry */
     const char *const *casts;
     const char *const *defaults;
+    const char *const *references;
+    size_t reference_count;
     struct entry *next;
 };
 
@@ -59,6 +61,23 @@ static const char table_sql[] =
     "  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum"
     " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')"
     " ORDER BY a.attnum";
+
+/* Who refers to a table. What this login may not read it cannot ask; the key itself speaks then. */
+static const char references_sql[] =
+    "SELECT format('EXISTS (SELECT FROM %I.%I x WHERE %s)', n.nspname, r.relname,"
+    "              string_agg(format('x.%I = t.%I', a.attname, f.attname), ' AND '))"
+    "  FROM pg_catalog.pg_constraint k"
+    "  JOIN pg_catalog.pg_class c ON c.oid = k.confrelid"
+    "  JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace"
+    "  JOIN pg_catalog.pg_class r ON r.oid = k.conrelid"
+    "  JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace"
+    " CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS p(here, there)"
+    "  JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = p.here"
+    "  JOIN pg_catalog.pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = p.there"
+    " WHERE k.contype = 'f' AND k.conparentid = 0 AND cn.nspname = $1 AND c.relname = $2"
+    " GROUP BY k.oid, n.nspname, r.relname"
+    " HAVING bool_and(has_column_privilege(k.conrelid, p.here, 'SELECT'))"
+    " ORDER BY 1";
 
 /* The result's columns, in order. */
 enum {
@@ -221,8 +240,9 @@ static bool fill_entry(relais_arena *arena, struct entry *entry, const char *nam
     return true;
 }
 
-static bool read_columns(relais_catalogue *catalogue, const char *name, PGresult **rows,
-                         relais_error *err)
+/* Asks one of the questions above, of a table by its dotted name. */
+static bool ask_table(relais_catalogue *catalogue, const char *sql, const char *name,
+                      PGresult **rows, relais_error *err)
 {
     const char *dot = strchr(name, '.');
     char schema[RELAIS_IDENTIFIER_SIZE] = "public";
@@ -232,7 +252,27 @@ static bool read_columns(relais_catalogue *catalogue, const char *name, PGresult
     relais_params_reset(&catalogue->params);
     relais_params_text(&catalogue->params, schema);
     relais_params_text(&catalogue->params, dot == NULL ? name : dot + 1);
-    return relais_pg_call(catalogue->store, table_sql, &catalogue->params, rows, err);
+    return relais_pg_call(catalogue->store, sql, &catalogue->params, rows, err);
+}
+
+static bool fill_references(relais_catalogue *catalogue, struct entry *entry, relais_error *err)
+{
+    PGresult *rows;
+    const char **list;
+    bool ok;
+
+    if (!ask_table(catalogue, references_sql, entry->table.name, &rows, err))
+        return false;
+    entry->reference_count = (size_t)PQntuples(rows);
+    list = relais_arena_alloc(catalogue->arena, (entry->reference_count + 1) * sizeof *list);
+    ok = list != NULL;
+    for (size_t i = 0; ok && i < entry->reference_count; i++) {
+        list[i] = relais_arena_text(catalogue->arena, PQgetvalue(rows, (int)i, 0));
+        ok = list[i] != NULL;
+    }
+    PQclear(rows);
+    entry->references = list;
+    return ok || relais_arena_error(catalogue->arena, err);
 }
 
 static const relais_table *find_table(void *context, const char *name, relais_error *err)
@@ -244,7 +284,7 @@ static const relais_table *find_table(void *context, const char *name, relais_er
     for (entry = catalogue->entries; entry != NULL; entry = entry->next)
         if (strcmp(entry->table.name, name) == 0)
             return &entry->table;
-    if (!read_columns(catalogue, name, &rows, err))
+    if (!ask_table(catalogue, table_sql, name, &rows, err))
         return NULL;
     if (PQntuples(rows) == 0) { /* not remembered: it may be made any moment */
         PQclear(rows);
@@ -257,6 +297,8 @@ static const relais_table *find_table(void *context, const char *name, relais_er
         return NULL;
     }
     PQclear(rows);
+    if (!fill_references(catalogue, entry, err))
+        return NULL;
     entry->next = catalogue->entries;
     catalogue->entries = entry;
     return &entry->table;
@@ -298,4 +340,12 @@ const char *relais_catalogue_default(const relais_table *table, const relais_col
     const struct entry *entry = (const struct entry *)table;
 
     return entry->defaults[column - table->columns];
+}
+
+const char *const *relais_catalogue_references(const relais_table *table, size_t *count)
+{
+    const struct entry *entry = (const struct entry *)table;
+
+    *count = entry->reference_count;
+    return entry->references;
 }

@@ -28,4 +28,9 @@ const char *relais_catalogue_cast(const relais_table *table, const relais_column
  * has no word for DEFAULT, so the statement must carry the expression. */
 const char *relais_catalogue_default(const relais_table *table, const relais_column *column);
 
+/* For each foreign key that refers to the table, and whose columns this login may read, the
+ * condition that a row refers to the row `t`: "EXISTS (SELECT FROM tip.case_suspect x WHERE
+ * x.case_id = t.case_id)". */
+const char *const *relais_catalogue_references(const relais_table *table, size_t *count);
+
 #endif

@@ -83,10 +83,11 @@ bool relais_rows_prepare_removal(relais_store *store, const relais_statements *s
 
     for (size_t s = 0; s < statements->count; s++) {
         const relais_shape_sql *sql = &statements->shapes[s];
-        if ((sql->clear != NULL && !relais_pg_prepare(store, sql->clear, &name, err)) ||
-            (sql->retire != NULL && !relais_pg_prepare(store, sql->retire, &name, err)) ||
-            (sql->sweep != NULL && !relais_pg_prepare(store, sql->sweep, &name, err)))
-            return false;
+        const char *const texts[] = {sql->clear, sql->retire, sql->sweep, sql->unclaim,
+                                     sql->restore};
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+            if (texts[i] != NULL && !relais_pg_prepare(store, texts[i], &name, err))
+                return false;
     }
     return true;
 }
@@ -154,7 +155,15 @@ static bool queue_retire(const struct loader *l, const relais_rows_change *chang
     return keys == 0 || queue(l, sql->retire, shape, err);
 }
 
-/* A table whose key is not in the shape (an identity column) can only be swept. */
+static bool queue_versions(const struct loader *l, const relais_rows_change *change,
+                           const char *statement, size_t shape, relais_error *err)
+{
+    begin_arrays(l, 0);
+    add_texts(l, 0, change->versions, change->version_count);
+    return queue(l, statement, shape, err);
+}
+
+/* The record's rows, found by sub_id, that are not made again. */
 static bool queue_sweep(const struct loader *l, const relais_rows_change *change, size_t shape,
                         relais_error *err)
 {
@@ -166,22 +175,56 @@ static bool queue_sweep(const struct loader *l, const relais_rows_change *change
     return queue(l, sql->sweep, shape, err);
 }
 
+/* What others say of a shared row comes back; the row goes when nobody else speaks of it. */
+static bool withdraw_newest(const struct loader *l, const relais_rows_change *change, size_t shape,
+                            relais_error *err)
+{
+    const relais_shape_sql *sql = &l->statements->shapes[shape];
+
+    return sql->sweep == NULL || (queue_versions(l, change, sql->unclaim, shape, err) &&
+                                  queue_versions(l, change, sql->restore, shape, err) &&
+                                  queue_sweep(l, change, shape, err));
+}
+
+/* By parent; and by sub_id where the parents of the earlier rows cannot be known again. */
+static bool withdraw_replaced(const struct loader *l, const relais_rows_change *change,
+                              size_t shape, relais_error *err)
+{
+    const relais_shape_sql *sql = &l->statements->shapes[shape];
+
+    return queue_clear(l, change, shape, err) &&
+           (!change->is_sweeping || sql->sweep == NULL ||
+            queue_versions(l, change, sql->sweep, shape, err));
+}
+
+/* By the earlier keys; by sub_id where they cannot be known again, or the key is not in the
+ * shape (an identity column). */
+static bool withdraw_upserted(const struct loader *l, const relais_rows_change *change,
+                              size_t shape, relais_error *err)
+{
+    const relais_shape_sql *sql = &l->statements->shapes[shape];
+
+    if (sql->sweep != NULL && (change->is_sweeping || sql->key_count == 0))
+        return queue_sweep(l, change, shape, err);
+    return sql->retire == NULL || queue_retire(l, change, shape, err);
+}
+
 bool relais_rows_remove(relais_store *store, relais_params *params,
                         const relais_statements *statements, const relais_rows_change *change,
                         relais_rows_log *log, relais_error *err)
 {
+    static bool (*const withdraw[])(const struct loader *, const relais_rows_change *, size_t,
+                                    relais_error *) = {
+        [RELAIS_ROW_UPSERT] = withdraw_upserted,
+        [RELAIS_ROW_NEWEST] = withdraw_newest,
+        [RELAIS_ROW_REPLACED] = withdraw_replaced,
+        [RELAIS_ROW_ABSENT] = NULL, /* a stub says nothing, and may be anybody's by now */
+    };
     struct loader l = {store, params, statements, log};
 
     for (size_t s = statements->count; s-- > 0;) {
-        const relais_shape_sql *sql = &statements->shapes[s];
-        bool ok = true;
-        if (sql->clear != NULL)
-            ok = queue_clear(&l, change, s, err);
-        else if (sql->sweep != NULL && (change->is_sweeping || sql->key_count == 0))
-            ok = queue_sweep(&l, change, s, err);
-        else if (sql->retire != NULL)
-            ok = queue_retire(&l, change, s, err);
-        if (!ok)
+        relais_row_policy policy = statements->shapes[s].shape->policy;
+        if (withdraw[policy] != NULL && !withdraw[policy](&l, change, s, err))
             return false;
     }
     return true;

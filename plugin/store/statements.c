@@ -77,6 +77,18 @@ static void append_value(struct writer *w, size_t i)
         relais_buffer_append_format(&w->sql, "u.c%zu::%s", i, cast_of(w, i));
 }
 
+/* A constant; names come from a mapping whose grammar has no quotes in them, all the same. */
+static void append_literal(struct writer *w, const char *text)
+{
+    append(w, "'");
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p == '\'')
+            append(w, "'");
+        relais_buffer_append_char(&w->sql, *p);
+    }
+    append(w, "'");
+}
+
 static bool may_meet_itself(const struct writer *w)
 {
     relais_row_policy policy = w->shape->policy;
@@ -89,6 +101,26 @@ static void append_key_ordinals(struct writer *w)
 {
     for (size_t i = 0; i < w->made->key_count; i++)
         relais_buffer_append_format(&w->sql, "%s%zu", i == 0 ? "" : ", ", w->made->key[i] + 1);
+}
+
+/* Rows that several records may write: what each says of them is kept in relais.claim. */
+static bool is_claimed(const struct writer *w)
+{
+    return w->shape->policy == RELAIS_ROW_NEWEST && w->made->has_provenance &&
+           w->made->key_count > 0;
+}
+
+/* The values of the statement, numbered as they came. */
+static void append_given(struct writer *w)
+{
+    if (is_claimed(w)) { /* write_insert names them, since they are read twice */
+        append(w, "given AS u");
+        return;
+    }
+    append(w, "unnest(");
+    append_arrays(w, 1, w->shape->column_count);
+    append(w, ") WITH ORDINALITY");
+    append_alias(w, "u", w->shape->column_count, ", n");
 }
 
 /* ON CONFLICT DO UPDATE may not meet one row twice in one statement, so among rows of one
@@ -105,10 +137,8 @@ static void append_select(struct writer *w)
     }
     for (size_t i = 0; i < w->shape->column_count; i++)
         append_value(w, i);
-    append(w, " FROM unnest(");
-    append_arrays(w, 1, w->shape->column_count);
-    append(w, ") WITH ORDINALITY");
-    append_alias(w, "u", w->shape->column_count, ", n");
+    append(w, " FROM ");
+    append_given(w);
     append(w, " ORDER BY ");
     if (may_meet_itself(w)) {
         append_key_ordinals(w);
@@ -166,6 +196,22 @@ static void append_own_rows(struct writer *w, size_t parameter)
                                 relais_catalogue_cast(w->shape->table, column));
 }
 
+/* Of two states of one day the one received last stands, whichever is delivered last. */
+static void append_same_day_rule(struct writer *w)
+{
+    append(w, " OR (excluded.");
+    relais_sql_identifier(&w->sql, w->shape->newest);
+    append(w, " = t.");
+    relais_sql_identifier(&w->sql, w->shape->newest);
+    append(w,
+           " AND NOT EXISTS (SELECT FROM relais.submission AS s JOIN relais.submission AS o"
+           " ON (o.received_at, o.sub_id) > (s.received_at, s.sub_id) WHERE s.sub_id = excluded.");
+    relais_sql_identifier(&w->sql, RELAIS_PROVENANCE_COLUMN);
+    append(w, " AND o.sub_id = t.");
+    relais_sql_identifier(&w->sql, RELAIS_PROVENANCE_COLUMN);
+    append(w, "))");
+}
+
 /* The newest business date wins, except over an earlier version of the same record: a date
  * that was mistaken must be correctable. */
 static void append_newest_rule(struct writer *w)
@@ -174,13 +220,15 @@ static void append_newest_rule(struct writer *w)
     relais_sql_identifier(&w->sql, w->shape->newest);
     append(w, " IS NULL OR excluded.");
     relais_sql_identifier(&w->sql, w->shape->newest);
-    append(w, " >= t.");
+    append(w, w->made->has_provenance ? " > t." : " >= t.");
     relais_sql_identifier(&w->sql, w->shape->newest);
     append(w, " OR ");
-    if (w->made->has_provenance)
+    if (w->made->has_provenance) {
         append_own_rows(w, w->shape->column_count + 1);
-    else /* keeps the parameter's number and type the same for every table */
+        append_same_day_rule(w);
+    } else { /* keeps the parameter's number and type the same for every table */
         relais_buffer_append_format(&w->sql, "$%zu::text[] IS NULL", w->shape->column_count + 1);
+    }
 }
 
 static void append_conflict(struct writer *w)
@@ -204,8 +252,62 @@ static void append_conflict(struct writer *w)
         append_newest_rule(w);
 }
 
+/* "jsonb_build_array(u.c0::uuid, u.c3::date)": the row's key as relais.claim has it. */
+static void append_given_key(struct writer *w)
+{
+    append(w, "jsonb_build_array(");
+    for (size_t i = 0; i < w->made->key_count; i++)
+        relais_buffer_append_format(&w->sql, "%su.c%zu::%s", i == 0 ? "" : ", ", w->made->key[i],
+                                    cast_of(w, w->made->key[i]));
+    append(w, ")");
+}
+
+/* "jsonb_object(ARRAY['case_id', ...], ARRAY[u.c0, ...])" */
+static void append_said(struct writer *w)
+{
+    append(w, "jsonb_object(ARRAY[");
+    for (size_t i = 0; i < w->shape->column_count; i++) {
+        append(w, i == 0 ? "" : ", ");
+        append_literal(w, w->shape->columns[i]);
+    }
+    append(w, "], ARRAY[");
+    for (size_t i = 0; i < w->shape->column_count; i++)
+        relais_buffer_append_format(&w->sql, "%su.c%zu", i == 0 ? "" : ", ", i);
+    append(w, "])");
+}
+
+/* What each record says, in the words of the statement's values, before any row is written:
+ * "WITH given AS (...), claimed AS (INSERT ...) ". */
+static void append_claims(struct writer *w)
+{
+    size_t provenance = 0, newest = 0;
+
+    if (!find_position(w->shape, RELAIS_PROVENANCE_COLUMN, &provenance) ||
+        !find_position(w->shape, w->shape->newest, &newest))
+        return; /* not claimed; the grammar wants the other */
+    append(w, "WITH given AS (SELECT * FROM unnest(");
+    append_arrays(w, 1, w->shape->column_count);
+    append(w, ") WITH ORDINALITY");
+    append_alias(w, "u", w->shape->column_count, ", n");
+    append(w, "), claimed AS (INSERT INTO relais.claim AS c (table_name, key, sub_id, said)"
+              " SELECT DISTINCT ON (2, 3) ");
+    append_literal(w, w->shape->table_name);
+    append(w, ", ");
+    append_given_key(w);
+    relais_buffer_append_format(&w->sql, ", u.c%zu::uuid, ", provenance);
+    append_said(w);
+    relais_buffer_append_format(
+        &w->sql,
+        " FROM given AS u ORDER BY 2, 3, u.c%zu::%s DESC NULLS LAST, u.n DESC"
+        " ON CONFLICT (table_name, key, sub_id)"
+        " DO UPDATE SET said = c.said || excluded.said) ",
+        newest, cast_of(w, newest));
+}
+
 static void write_insert(struct writer *w)
 {
+    if (is_claimed(w))
+        append_claims(w);
     append(w, "INSERT INTO ");
     relais_sql_table(&w->sql, w->shape->table_name);
     append(w, " AS t (");
@@ -276,13 +378,124 @@ static void write_retire(struct writer *w)
     append_own_rows(w, 2 * keys + 1);
 }
 
+/* A row that several records may write stays while rows of others refer to it. */
+static void append_not_referred_to(struct writer *w)
+{
+    size_t count;
+    const char *const *references = relais_catalogue_references(w->shape->table, &count);
+
+    for (size_t i = 0; i < count; i++)
+        relais_buffer_append_format(&w->sql, " AND NOT %s", references[i]);
+}
+
+static size_t sweep_keys(const relais_shape_sql *made)
+{
+    return made->shape->policy == RELAIS_ROW_REPLACED ? 0 : made->key_count;
+}
+
 static void write_sweep(struct writer *w)
 {
+    size_t keys = sweep_keys(w->made);
+
     append_delete(w);
     append(w, " WHERE ");
-    append_own_rows(w, w->made->key_count + 1);
-    if (w->made->key_count > 0)
+    append_own_rows(w, keys + 1);
+    if (keys > 0)
         append_not_made_again(w, 1);
+    if (w->shape->policy == RELAIS_ROW_NEWEST)
+        append_not_referred_to(w);
+}
+
+static void write_unclaim(struct writer *w)
+{
+    append(w, "DELETE FROM relais.claim AS c WHERE c.table_name = ");
+    append_literal(w, w->shape->table_name);
+    append(w, " AND c.sub_id = ANY ($1::text[]::uuid[])");
+}
+
+/* " FROM relais.claim ... WHERE it is of the row t" */
+static void append_claims_of_row(struct writer *w)
+{
+    append(w, " FROM relais.claim AS c JOIN relais.submission AS s USING (sub_id)"
+              " WHERE c.table_name = ");
+    append_literal(w, w->shape->table_name);
+    append(w, " AND c.key = jsonb_build_array(");
+    for (size_t i = 0; i < w->made->key_count; i++) {
+        append(w, i == 0 ? "t." : ", t.");
+        relais_sql_identifier(&w->sql, w->shape->table->key[i]);
+    }
+    append(w, ")");
+}
+
+/* A column that the claim's mapping did not list keeps what it has. */
+static void append_restored_value(struct writer *w, size_t i)
+{
+    const relais_column *column = w->shape->bound[i];
+    const char *expression = column->not_null && column->has_default
+                                 ? relais_catalogue_default(w->shape->table, column)
+                                 : NULL;
+
+    append(w, "CASE WHEN c.said ? ");
+    append_literal(w, column->name);
+    append(w, expression != NULL ? " THEN coalesce((c.said ->> " : " THEN (c.said ->> ");
+    append_literal(w, column->name);
+    relais_buffer_append_format(&w->sql, ")::%s", cast_of(w, i));
+    if (expression != NULL)
+        relais_buffer_append_format(&w->sql, ", %s)", expression);
+    append(w, " ELSE t.");
+    relais_sql_identifier(&w->sql, column->name);
+    append(w, " END");
+}
+
+static void append_restored_values(struct writer *w)
+{
+    const char *before = "";
+
+    for (size_t i = 0; i < w->shape->column_count; i++) {
+        if (is_key(w->made, i))
+            continue;
+        append(w, before);
+        append_restored_value(w, i);
+        before = ", ";
+    }
+}
+
+static void append_columns_beside_key(struct writer *w)
+{
+    const char *before = "";
+
+    for (size_t i = 0; i < w->shape->column_count; i++) {
+        if (is_key(w->made, i))
+            continue;
+        append(w, before);
+        relais_sql_identifier(&w->sql, w->shape->columns[i]);
+        before = ", ";
+    }
+}
+
+static void write_restore(struct writer *w)
+{
+    size_t newest = 0;
+
+    if (!find_position(w->shape, w->shape->newest, &newest))
+        return;
+    append(w, "UPDATE ");
+    relais_sql_table(&w->sql, w->shape->table_name);
+    append(w, " AS t SET (");
+    append_columns_beside_key(w);
+    append(w, ") = (SELECT ");
+    append_restored_values(w);
+    append_claims_of_row(w);
+    append(w, " ORDER BY (c.said ->> ");
+    append_literal(w, w->shape->newest);
+    relais_buffer_append_format(&w->sql,
+                                ")::%s DESC NULLS LAST, s.received_at DESC, c.sub_id DESC LIMIT 1)"
+                                " WHERE ",
+                                cast_of(w, newest));
+    append_own_rows(w, 1);
+    append(w, " AND EXISTS (SELECT");
+    append_claims_of_row(w);
+    append(w, ")");
 }
 
 /* Runs one of the writers above and keeps its text in the arena. */
@@ -319,26 +532,44 @@ static bool find_key(relais_shape_sql *made, relais_arena *arena, relais_error *
     return true;
 }
 
+/* The statements that an edit needs, for each policy. */
+static bool write_removal(const relais_row_shape *shape, relais_arena *arena,
+                          relais_shape_sql *made, relais_error *err)
+{
+    bool has_key = made->key_count > 0, has_provenance = made->has_provenance;
+
+    switch (shape->policy) {
+    case RELAIS_ROW_UPSERT:
+        return (!has_key ||
+                write_statement(write_retire, shape, made, arena, &made->retire, err)) &&
+               (!has_provenance ||
+                write_statement(write_sweep, shape, made, arena, &made->sweep, err));
+    case RELAIS_ROW_NEWEST:
+        return !has_key || !has_provenance ||
+               (write_statement(write_unclaim, shape, made, arena, &made->unclaim, err) &&
+                write_statement(write_restore, shape, made, arena, &made->restore, err) &&
+                write_statement(write_sweep, shape, made, arena, &made->sweep, err));
+    case RELAIS_ROW_REPLACED:
+        return write_statement(write_clear, shape, made, arena, &made->clear, err) &&
+               (!has_provenance ||
+                write_statement(write_sweep, shape, made, arena, &made->sweep, err));
+    case RELAIS_ROW_ABSENT: /* a stub says nothing, and may be anybody's */
+        break;
+    }
+    return true;
+}
+
 static bool make_shape(const relais_row_shape *shape, relais_arena *arena, relais_shape_sql *made,
                        relais_error *err)
 {
     size_t provenance;
-    bool is_upsert = shape->policy == RELAIS_ROW_UPSERT;
 
     made->shape = shape;
     if (!find_key(made, arena, err))
         return false;
     made->has_provenance = find_position(shape, RELAIS_PROVENANCE_COLUMN, &provenance);
-    if (!write_statement(write_insert, shape, made, arena, &made->insert, err))
-        return false;
-    if (shape->policy == RELAIS_ROW_REPLACED &&
-        !write_statement(write_clear, shape, made, arena, &made->clear, err))
-        return false;
-    if (is_upsert && made->key_count > 0 &&
-        !write_statement(write_retire, shape, made, arena, &made->retire, err))
-        return false;
-    return !is_upsert || !made->has_provenance ||
-           write_statement(write_sweep, shape, made, arena, &made->sweep, err);
+    return write_statement(write_insert, shape, made, arena, &made->insert, err) &&
+           write_removal(shape, arena, made, err);
 }
 
 bool relais_statements_make(const relais_mapping *mapping, relais_arena *arena,

@@ -21,9 +21,13 @@ typedef struct relais_shape_sql {
     /* UPSERT with its whole key in the shape: deletes what an edit no longer makes, else NULL.
      * $1..$k old keys, $k+1..$2k new keys, then the record's sub_ids where has_provenance. */
     const char *retire;
-    /* UPSERT with provenance: the same found by sub_id, for rows of an older mapping whose
-     * keys are not known; else NULL. $1..$k new keys, then the record's sub_ids. */
+    /* Any but ABSENT, with provenance: deletes the record's own rows, found by sub_id, that an
+     * edit does not make again; else NULL. $1..$k new keys, then the record's sub_ids.
+     * REPLACED: $1 the sub_ids alone, since all of its rows go before new ones come. */
     const char *sweep;
+    /* NEWEST with provenance and key: takes back what the record's versions said of rows, then
+     * gives each row that one of them wrote to the newest of the others. $1 the sub_ids. */
+    const char *unclaim, *restore;
     const size_t *key; /* positions in the shape of the key's columns */
     size_t key_count;  /* 0 when the shape does not hold the whole key */
     bool has_provenance;

@@ -160,14 +160,6 @@ static void newest_business_date_wins_over_later_arrival(void **state)
                NULL);
     store_forward(f);
     assert_sql(f, "new", "SELECT stage FROM lab.registry");
-    /* but the first may correct its own mistaken date */
-    store_post(f, "",
-               "<data id=\"registry\"><code>r</code><stage>mended</stage><day>2026-02-09</day>"
-               "<meta><instanceID>uuid:3</instanceID><deprecatedID>uuid:1</deprecatedID>"
-               "</meta></data>",
-               NULL);
-    store_forward(f);
-    assert_sql(f, "mended", "SELECT stage FROM lab.registry");
 }
 
 static void erased_record_does_not_come_back(void **state)
