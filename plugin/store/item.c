@@ -220,6 +220,7 @@ static void refuse_misfit(relais_item *item, const relais_misfit *misfit, relais
     item->reason.path = misfit->path;
     item->reason.column = misfit->column;
     item->reason.rule = misfit->rule;
+    item->is_held = misfit->is_held;
 }
 
 static relais_read evaluate(const relais_reader *reader, relais_item *item,

@@ -36,6 +36,7 @@ static void explain_misfit(const relais_settlement *s, const relais_misfit *misf
         refusal->reason.column = misfit->column;
     if (misfit->rule != NULL)
         refusal->reason.rule = misfit->rule;
+    refusal->is_held = misfit->is_held;
     refusal->reason.text =
         misfit->value_class == NULL
             ? relais_arena_text(arena, why->text)

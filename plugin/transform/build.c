@@ -24,7 +24,8 @@ static bool build_list(struct relais_builder *builder, const xmlNode *element)
     if (list == NULL ||
         !READ_ATTRIBUTES(builder, element, {"name", &list->name}, {"table", &list->table},
                          {"column", &list->column}, {"where", &list->where}, {"is", &list->is},
-                         {"parent", &list->parent}, {"level", &list->level}))
+                         {"parent", &list->parent}, {"level", &list->level},
+                         {"if-absent", &list->if_absent}))
         return false;
     list->line = xmlGetLineNo(element);
     if (relais_list_find(builder->mapping, list->name) != NULL)

@@ -9,6 +9,16 @@
 
 #include <string.h>
 
+/* Like relais_run_refuse, of a code that its list has not, or not yet. */
+static void refuse_unlisted(relais_run *run, const relais_list *list, const char *path,
+                            const char *place, const char *value, size_t length)
+{
+    relais_rule rule = {.kind = RELAIS_RULE_LIST, .name = list->name};
+
+    relais_run_refuse(run, &rule, path, place, value, length);
+    run->misfit->is_held = list->if_absent != NULL && strcmp(list->if_absent, "hold") == 0;
+}
+
 bool relais_run_refuse(relais_run *run, const relais_rule *rule, const char *path,
                        const char *place, const char *value, size_t length)
 {
@@ -30,19 +40,21 @@ static void refuse_expression(relais_run *run, const relais_expression *expressi
 {
     const relais_list *unlisted = run->mapping->unlisted;
     relais_rule rule = {.kind = RELAIS_RULE_EXPRESSION, .number = expression->line};
-    const char *code = NULL;
     relais_error failure = {0};
+    const char *path;
 
     relais_expression_fail(run->mapping, expression, &failure);
-    if (unlisted != NULL) {
-        rule = (relais_rule){.kind = RELAIS_RULE_LIST, .name = unlisted->name};
-        code = run->mapping->unlisted_code;
+    if (failure.code != RELAIS_ERR_DATA) {
+        if (run->err != NULL)
+            *run->err = failure;
+        return;
     }
-    if (failure.code == RELAIS_ERR_DATA)
-        relais_run_refuse(run, &rule, relais_where_missing(&run->where, expression, scope), NULL,
-                          code, code == NULL ? 0 : strlen(code));
-    else if (run->err != NULL)
-        *run->err = failure;
+    path = relais_where_missing(&run->where, expression, scope);
+    if (unlisted != NULL)
+        refuse_unlisted(run, unlisted, path, NULL, run->mapping->unlisted_code,
+                        strlen(run->mapping->unlisted_code));
+    else
+        relais_run_refuse(run, &rule, path, NULL, NULL, 0);
 }
 
 xmlXPathObjectPtr relais_run_evaluate(relais_run *run, const relais_expression *expression,
@@ -126,7 +138,8 @@ static bool is_member(struct filling *filling, const char *value)
                                value, filling->run->err);
 
     if (found == 0)
-        return refuse(filling, (relais_rule){.kind = RELAIS_RULE_LIST, .name = list->name});
+        refuse_unlisted(filling->run, list, filling->path, filling->filled->place,
+                        filling->answer.text, filling->answer.length);
     return found > 0;
 }
 

@@ -91,6 +91,7 @@ typedef struct relais_misfit {
     const char *rule;        /* what was expected */
     const char *value_class_en;
     const char *rule_en;
+    bool is_held; /* the code may still be added to its list: to wait, not to be refused */
 } relais_misfit;
 
 /* Reads and compiles. Errors carry file and line. Freed by relais_mapping_free. */

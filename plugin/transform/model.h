@@ -65,6 +65,7 @@ typedef struct relais_list {
     struct relais_list *next;
     const char *name, *table, *column, *where, *is;
     const char *parent, *level; /* columns of a hierarchy, or NULL */
+    const char *if_absent;      /* "hold": a code may still be added; else NULL or "refuse" */
     long line;
     bool is_used;
 } relais_list;

@@ -23,7 +23,7 @@ static const struct {
     {"mapping", "<mapping form=\"...\" [versions=\"...\"] [sensitive=\"yes|no\"]> with <list>, "
                 "<let>, <row>, <when>, <file>, <ignore>"},
     {"list", "<list name=\"...\" table=\"schema.table\" column=\"...\" [where=\"...\" "
-             "is=\"...\"] [parent=\"...\" level=\"...\"]/>"},
+             "is=\"...\"] [parent=\"...\" level=\"...\"] [if-absent=\"refuse|hold\"]/>"},
     {"let", "<let name=\"...\" select=\"...\"/>"},
     {"row", "<row table=\"schema.table\" [for-each=\"...\"] [tokens=\"...\"] "
             "[if-exists=\"overwrite|keep\", or if-exists=\"newest\" newest=\"...\", or "
