@@ -27,7 +27,7 @@ def parcel(instance_id, xml):
     ).encode() + xml + f"\r\n--{BOUNDARY}--\r\n".encode()
     head = (
         "relais-parcel: 1\n"
-        "received: 2026-03-02T10:15:04.123Z\n"
+        "received: 2026-12-02T10:15:04.123Z\n"
         "source: serve\n"
         "form: bf_tip_ident\n"
         "version: \n"

@@ -6,6 +6,7 @@ No web server: parcels are put into a spool and `relais forward --once` delivers
 """
 import hashlib
 import itertools
+import json
 import re
 import unittest
 import uuid
@@ -43,10 +44,12 @@ def put(xml):
     """Leaves a submission in the spool as the web server does."""
     form, version = re.search(r' id="([^"]*)" version="([^"]*)"', xml).groups()
     body = xml.encode()
-    head = (f"relais-parcel: 1\nreceived: 2026-11-20T11:15:04.123Z\nsource: serve\nform: {form}\n"
+    n = put.count
+    received = f"2026-11-20T{12 + n // 3600}:{n // 60 % 60:02}:{n % 60:02}.123Z"  # each a second after the one before
+    head = (f"relais-parcel: 1\nreceived: {received}\nsource: serve\nform: {form}\n"
             f"version: {version}\ninstance: {instance_of(xml)}\nuser: \ndevice: \ncontent-type: text/xml\n"
             f"length: {len(body)}\nsha256: {hashlib.sha256(body).hexdigest()}\n\n")
-    name = f"20261120T111504.{put.count:06d}Z-{uuid.uuid4().hex}.parcel"
+    name = f"20261120T111504.{n:06d}Z-{uuid.uuid4().hex}.parcel"
     put.count += 1
     (spool / "00" / "new" / name).write_bytes(head.encode() + body)
 
@@ -103,7 +106,7 @@ class Samples(Delivered):
         tables = values("SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
                         " WHERE c.relkind = 'r' AND n.nspname IN ('tip', 'link', 'identity', 'stat')")
         self.assertIn("tip.case_suspect", tables)
-        dump = database.psql(NAME, "".join(f"TABLE {table};" for table in tables))
+        dump = database.psql(NAME, "".join(f"TABLE {table};" for table in tables + ["relais.claim"]))
         self.assertIn("POL-HOU-2026-42", dump)
         for secret in ("Zoundi", "Rigobert", "Le Vieux", "1984-05-17", "Sindou", "B0000417", "70000041", "Gare",
                        "11 ZZ 0001"):
@@ -210,6 +213,70 @@ class Cases(Delivered):
         self.assertEqual((case["stage_date"], suspect["age"], suspect["decided_on"]), ("2026-09-28", 39, "2026-09-23"))
 
 
+    def without_suspect(self, xml, rank):
+        (one,) = [part for part in re.findall("<suspect>.*?</suspect>", xml) if f"<rank>{rank}<" in part]
+        return one, ""
+
+    def test_a_mistyped_case_code_leaves_no_case(self):
+        """Nor its suspects, its victims, its sealed identities."""
+        mistyped, code = fresh_case(), fresh_case()
+        first = sample(CASE, "three-suspects").replace("POL-HOU-2026-42", mistyped)
+        before = self.of_case(mistyped), values("SELECT count(*) FROM tip.suspect")[0]
+        self.deliver(first)
+        expected = [self.of_case(mistyped), values("SELECT count(*) FROM tip.suspect")[0]]
+        self.deliver(edit(first, (mistyped, code)))
+        self.assertEqual(self.of_case(mistyped), before[0])
+        expected[0][0][0]["case_code"] = code
+        self.assertEqual([self.of_case(code), values("SELECT count(*) FROM tip.suspect")[0]], expected)
+        self.assertEqual(values("SELECT count(*) FROM identity.person p JOIN relais.submission s USING (sub_id)"
+                                f" WHERE s.instance_id = '{instance_of(first)}'"), [0])
+
+    def test_a_suspect_and_a_victim_deleted_in_an_edit_are_gone(self):
+        code = fresh_case()
+        first = sample(CASE, "three-suspects").replace("POL-HOU-2026-42", code)
+        victim = re.findall("<victim>.*?</victim>", first)[0]
+        self.deliver(first, edit(first, self.without_suspect(first, 2), (victim, "")))
+        _, suspects, victims = self.of_case(code)
+        self.assertEqual([s["sex"] for s in suspects], ["sx_m", "sx_m"])
+        self.assertEqual(len(victims), 1)
+
+    def test_what_another_organisation_said_stands_again(self):
+        """The newest state was of another case: the older one is the state of this one again."""
+        code, other = fresh_case(), fresh_case()
+        older = sample(CASE, "older-state").replace("POL-HOU-2026-42", code)
+        newer = sample(CASE, "newer-state").replace("POL-HOU-2026-42", code)
+        self.deliver(older)
+        alone = self.of_case(code)
+        self.deliver(newer)
+        self.assertNotEqual(self.of_case(code), alone)
+        moved = edit(newer, (code, other))
+        self.deliver(moved)
+        self.assertEqual(self.of_case(code), alone)
+        self.assertEqual(self.of_case(other)[0][0]["stage"], "sg_tri")
+        self.deliver(edit(moved, (other, code)))
+        self.assertEqual(self.of_case(other), ([], [], []))
+        self.assertEqual(self.of_case(code)[0][0]["stage_date"], "2026-06-15")
+
+    def test_corrections_in_any_order_end_in_the_same_rows(self):
+        """Three states of one case, one of them corrected to another case."""
+        expected = None
+        stories = {}
+        for order in itertools.permutations(range(4)):
+            code, other = fresh_case(), fresh_case()
+            states = [sample(CASE, name).replace("POL-HOU-2026-42", code)
+                      for name in ("newer-state", "older-state", "three-suspects")]
+            stories[order] = code, other, [*states, edit(states[0], (code, other))]
+        for turn in range(4):
+            self.deliver_together([states[order[turn]] for order, (_, _, states) in stories.items()])
+        for order, (code, other, _) in stories.items():
+            with self.subTest(order=order):
+                found = self.of_case(code), self.of_case(other)
+                found[0][0][0].pop("case_code"), found[1][0][0].pop("case_code")
+                expected = expected or found
+                self.assertEqual(found, expected)
+                self.assertEqual((found[0][0][0]["stage"], found[1][0][0]["stage"]), ("sg_ins", "sg_tri"))
+
+
 class Followups(Delivered):
     def visit(self, situation, card, *changes):
         xml = re.sub(r"<(scan|typed)>\d+<", rf"<\1>{card}<", sample(VISIT, situation))
@@ -263,7 +330,7 @@ class Followups(Delivered):
         self.deliver(self.visit("refusal", card))
         (visit,) = self.rows("followup", card, "followup.*")
         self.assertEqual({name for name, value in visit.items() if value is not None},
-                         {"followup_id", "sub_id", "victim_id", "org_code", "visited_on", "case_state"})
+                         {"followup_id", "sub_id", "victim_id", "org_code", "visited_on", "case_state", "reported_at"})
         self.assertEqual(self.person(card)["case_state"], "cl_refu")
         self.assertEqual(self.rows("assistance", card), [])
         self.assertEqual(self.rows("consent_change", card), [])
@@ -325,7 +392,26 @@ class Months(Delivered):
     def test_a_second_report_takes_the_place_of_the_first(self):
         self.deliver(sample(MONTH, "nil").replace("CVS-KOT", "SOC-LER"),
                      sample(MONTH, "difficulties").replace("SOC-HOU", "SOC-LER"))
-        self.assertEqual(self.report("SOC-LER")[:2], (14, 9))
+        self.assertEqual(self.report("SOC-LER"), (14, 9, ["network", "phone", "security"]))
+        self.deliver(sample(MONTH, "usual").replace("POL-HOU", "SOC-LER").replace("2026-10-17", "2026-10-01"))
+        self.assertEqual(self.report("SOC-LER"), (6, 6, ["none"]), "whole, with its difficulties")
+
+    def test_of_two_reports_the_one_received_last_stands_also_when_it_is_delivered_first(self):
+        first = sample(MONTH, "nil").replace("CVS-KOT", "SOC-BAM")
+        second = sample(MONTH, "difficulties").replace("SOC-HOU", "SOC-BAM")
+        put.count += 2
+        self.deliver(second)
+        put.count -= 3
+        self.deliver(first)
+        put.count += 2
+        self.assertEqual(self.report("SOC-BAM"), (14, 9, ["network", "phone", "security"]))
+
+    def test_a_report_of_another_month_gives_the_month_back(self):
+        first = sample(MONTH, "usual").replace("POL-HOU", "POL-BAM").replace("2026-10-17", "2026-10-01")
+        second = sample(MONTH, "difficulties").replace("SOC-HOU", "POL-BAM")
+        self.deliver(first, second, edit(second, ("2026-10-01", "2026-09-01")))
+        self.assertEqual(self.report("POL-BAM"), (6, 6, ["none"]))
+        self.assertEqual(self.report("POL-BAM", "2026-09-01"), (14, 9, ["network", "phone", "security"]))
 
     def test_a_corrected_report_may_change_its_month_and_its_difficulties(self):
         first = sample(MONTH, "difficulties").replace("SOC-HOU", "SOC-KEN")
@@ -337,48 +423,156 @@ class Months(Delivered):
         self.assertEqual(values("SELECT count(*) FROM tip.activity_report WHERE org_code = 'SOC-KEN'"), [1])
 
 
-class Quarantined(unittest.TestCase):
-    """What a form of another hand would send: named by the rule, without the answer."""
+class Held(Delivered):
+    """What refers to something that is not there yet is no mistake: it waits, and is delivered by itself."""
 
-    def refused(self, xml, rule):
+    def waiting(self, xml):
+        return values(f"SELECT state FROM relais.submission WHERE instance_id = '{instance_of(xml)}'")
+
+    def held_for(self):
+        done = base.relais("status", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return {(wait["form"], wait["column"]): (wait["count"], wait["rule"])
+                for wait in json.loads(done.stdout)["ledger"]["held_for"]}
+
+    def add_organisation(self, code):
+        database.psql(NAME, "INSERT INTO ref.organisation (org_code, name, org_type, place_code)"
+                            f" VALUES ('{code}', 'Essai', 'og_soc', 'BF-HOU')")
+
+    def test_an_organisation_that_is_not_in_the_list_yet(self):
+        code = fresh_case()
+        forms = [re.sub("<org_code>[^<]*", "<org_code>NEW-KAD", sample(CASE, "acquitted")).replace("BRP-KAD-2026-15", code),
+                 sample(VISIT, "drop-out").replace("ONG-HOU", "NEW-KAD"),
+                 sample(MONTH, "usual").replace("POL-HOU", "NEW-KAD"), sample("bf_tip_ident", "child").replace("SOC-KOS", "NEW-KAD")]
+        self.deliver_together(forms)
+        self.assertEqual([self.waiting(xml) for xml in forms], [["held"]] * 4)
+        held = self.held_for()
+        self.assertEqual(held["bf_tip_mois", "tip.activity_report.org_code"], (1, "un code de la liste « organisation »"))
+        self.assertEqual(held["bf_tip_ident", "tip.assistance.referred_to"], (1, "un code de la liste « organisation »"))
+        shown = base.relais("status").stdout
+        self.assertRegex(shown, r"\n *1 +bf_tip_mois +tip.activity_report.org_code +un code de la liste « organisation »\n")
+        self.add_organisation("NEW-KAD")
+        base.forward()
+        self.assertEqual([self.waiting(xml) for xml in forms], [["delivered"]] * 4)
+        self.assertEqual(self.held_for(), {})
+
+    def test_a_place_that_is_not_in_the_list_yet(self):
+        xml = sample("bf_tip_ident", "child").replace("</province><detection>", "</province><commune>BF-HOU-LATER</commune><detection>")
+        armed = sample("bf_tip_ident", "armed-group").replace("<province>BF-LOR<", "<province>BF-LATER<")
+        self.deliver_together([xml, armed])
+        self.assertEqual((self.waiting(xml), self.waiting(armed)), (["held"], ["held"]))
+        database.psql(NAME, "INSERT INTO ref.place (place_code, level, name_fr, parent, code_status)"
+                            " VALUES ('BF-HOU-LATER', 'commune', 'Essai', 'BF-HOU', 'national'),"
+                            " ('BF-LATER', 'province', 'Essai', 'BF-10', 'national')")
+        base.forward()
+        self.assertEqual((self.waiting(xml), self.waiting(armed)), (["delivered"], ["delivered"]))
+        self.assertEqual(base.recording(instance_of(xml))[0]["place_code"], "BF-HOU-LATER")
+
+    def test_people_and_cases_that_nobody_has_recorded_are_stubs(self):
+        """Nothing waits: a card in a case or a visit makes the person's row, which no figure counts yet."""
+        card, code = fresh_card(), fresh_case()
+        people = values("SELECT count(*) FROM stat.victim_fact")
+        forms = [re.sub(r"<(scan|typed)>\d+<", rf"<\1>{card}<", sample(VISIT, "before-intake")),
+                 sample(CASE, "three-suspects").replace("POL-HOU-2026-42", code).replace("189961593860", card)]
+        self.deliver_together(forms)
+        self.assertEqual([self.waiting(xml) for xml in forms], [["delivered"]] * 2)
+        self.assertEqual(values(f"SELECT count(*) FROM tip.victim WHERE national_code = '{card}'"), [1])
+        self.assertEqual(values("SELECT count(*) FROM stat.victim_fact"), people)
+
+
+class Quarantined(unittest.TestCase):
+    """What a form of another hand would send: the rule in words, in French, and where; never the answer."""
+
+    def refused(self, xml, path, words, rule=""):
         put(xml)
         base.forward()
         reasons = [file.read_text() for file in (spool / "quarantine").glob("*.reason")]
         for file in (spool / "quarantine").iterdir():
             file.unlink()
-        self.assertEqual(len(reasons), 1, rule)
+        self.assertEqual(len(reasons), 1, words)
         (reason,) = reasons
-        self.assertIn(rule, reason)
+        said = dict(line.split(": ", 1) for line in reason.splitlines())
+        self.assertEqual((said["path"], said["rule"]), (path, words))
+        self.assertIn(rule, said["text"])
         for answer in ("POL-HOU-2026", "189961593860", "sx_m", "2026-01-24", "2999"):
             self.assertNotIn(answer, reason)
 
     def test_a_decision_before_its_prosecution(self):
         self.refused(sample(CASE, "acquitted").replace("<decided_on>2026-09-24", "<decided_on>2026-02-16"),
+                     "/data/suspect/proceedings/decided_on",
+                     "la décision ne précède ni l'enquête, ni l'interpellation, ni les poursuites",
                      "case_suspect_decision_after_prosecution")
+
+    def test_of_three_suspects_the_one_that_is_wrong(self):
+        xml = sample(CASE, "three-suspects")
+        (second,) = re.findall("<suspect>(?:(?!</suspect>).)*<rank>2<.*?</suspect>", xml)
+        wrong = second.replace("<stage>sg_inv</stage>", "<stage>sg_arr</stage>").replace(
+            "</investigated_on>", "</investigated_on><arrested_on>2026-01-01</arrested_on>").replace("<arrested_on />", "")
+        self.assertNotEqual(wrong, second)
+        self.refused(xml.replace(second, wrong), "/data/suspect[2]/proceedings/arrested_on",
+                     "l'interpellation ne précède pas le début de l'enquête", "case_suspect_arrest_after_investigation")
 
     def test_a_conviction_without_a_date(self):
         self.refused(sample(CASE, "acquitted").replace("<decided_on>2026-09-24</decided_on>", "<decided_on />"),
+                     "/data/suspect/proceedings/stage",
+                     "une condamnation, une relaxe ou un acquittement a une date de décision",
                      "case_suspect_convicted_or_acquitted_on_a_date")
 
+    def test_a_final_decision_under_appeal_and_a_sentence_before_any(self):
+        xml = sample(CASE, "suspended-sentence")
+        self.refused(xml.replace("<stage>sg_conv</stage><investigated_on>", "<stage>sg_app</stage><investigated_on>"),
+                     "/data/suspect/proceedings/stage", "une décision frappée d'appel n'est pas définitive")
+        self.refused(xml.replace("<stage>sg_conv</stage><investigated_on>", "<stage>sg_tri</stage><investigated_on>"),
+                     "/data/suspect/proceedings/stage", "il n'y a de peine qu'après une condamnation")
+
+    def test_a_date_after_the_state_of_the_case(self):
+        self.refused(sample(CASE, "acquitted").replace("<update><date>2026-09-30", "<update><date>2026-09-20"),
+                     "/data/update/date",
+                     "aucune date de la personne mise en cause n'est après la date de mise à jour du dossier")
+
     def test_a_case_code_of_a_wrong_shape(self):
-        self.refused(sample(CASE, "three-suspects").replace("POL-HOU-2026-42", "POL-HOU-2026-042"),
-                     "criminal_case_case_code_unit_year_number")
+        self.refused(sample(CASE, "three-suspects").replace("POL-HOU-2026-42", "POL-HOU-2026-042"), "/data/case/code",
+                     "le code du dossier s'écrit unité-année-numéro, en majuscules et sans zéro devant le numéro"
+                     " (BRP-HOU-2026-42)", "criminal_case_case_code_unit_year_number")
 
     def test_a_card_with_wrong_check_digits(self):
-        self.refused(sample(CASE, "three-suspects").replace("189961593860", "189961593861"),
+        words = ("les deux derniers chiffres du code de la carte contrôlent les dix premiers :"
+                 " le code est à relire sur la carte")
+        self.refused(sample(CASE, "three-suspects").replace("189961593860", "189961593861"), "/data/victim[2]/code", words,
                      "victim_national_code_check_digits")
-        self.refused(sample(VISIT, "drop-out").replace("189961593860", "189961593861"),
+        self.refused(sample(VISIT, "drop-out").replace("189961593860", "189961593861"), "/data/card/scan", words,
                      "victim_national_code_check_digits")
 
     def test_a_code_of_another_list(self):
-        self.refused(sample(CASE, "acquitted").replace("<role>sr_ctrl", "<role>sg_conv"), "tip.case_suspect.role")
+        self.refused(sample(CASE, "acquitted").replace("<role>sr_ctrl", "<role>sg_conv"), "/data/suspect/person/role",
+                     "un code de la liste « role »")
 
     def test_an_age_of_150(self):
-        self.refused(sample(CASE, "acquitted").replace("<age>38", "<age>150"), "suspect_age_0_to_110")
+        self.refused(sample(CASE, "acquitted").replace("<age>38", "<age>150"), "/data/suspect/person/age",
+                     "un âge va de 0 à 110 ans", "suspect_age_0_to_110")
+        self.refused(sample("bf_tip_ident", "adult").replace("<age>23<", "<age>150<"), "/data/person/age",
+                     "un âge va de 0 à 110 ans", "identification_age_0_to_110")
 
-    def test_a_service_that_ends_before_it_begins(self):
-        self.refused(sample(VISIT, "drop-out").replace("<ended_on>2026-11-09", "<ended_on>2026-10-11"),
-                     "assistance_ended_on_after_started_on")
+    def test_a_date_in_the_future(self):
+        self.refused(sample("bf_tip_ident", "intercepted").replace("<event><date>2026", "<event><date>2999"), "/data/event/date",
+                     "la date de l'identification n'est pas après le jour où la fiche est arrivée")
+        self.refused(re.sub("<visit><date>2026-..-..<", "<visit><date>2999-01-01<", sample(VISIT, "refusal")), "/data/visit/date",
+                     "la date de la visite n'est pas après le jour où la fiche est arrivée")
+        self.refused(sample(MONTH, "nil").replace("<month>2026", "<month>2999"), "/data/report/month",
+                     "le mois du rapport n'est pas après le jour où il est arrivé")
+        self.refused(sample(CASE, "cross-border").replace("<update><date>2026", "<update><date>2999"), "/data/update/date",
+                     "la date de mise à jour n'est pas après le jour où la fiche est arrivée")
+
+    def test_a_text_that_is_too_long(self):
+        self.refused(re.sub("<agent_code>[^<]*<", f"<agent_code>{'A' * 33}<", sample("bf_tip_ident", "adult")),
+                     "/data/reporter/agent_code", "un texte de 32 caractères au plus")
+
+    def test_a_service_that_ends_before_it_begins_or_begins_before_it_is_asked_for(self):
+        xml = sample(VISIT, "drop-out")
+        self.refused(xml.replace("<ended_on>2026-11-09", "<ended_on>2026-10-11"), "/data/help[1]/ended_on",
+                     "un service ne finit pas avant de commencer", "assistance_ended_on_after_started_on")
+        self.refused(xml.replace("<started_on>2026-10-07", "<started_on>2026-10-04"), "/data/help[3]/started_on",
+                     "un service ne commence pas avant d'être demandé", "assistance_started_on_after_needed_on")
 
 
 if __name__ == "__main__":

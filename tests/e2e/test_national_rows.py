@@ -348,7 +348,8 @@ class Rows(unittest.TestCase):
 
 class Quarantined(unittest.TestCase):
     def test_a_child_that_consents_alone_waits_for_a_person(self):
-        put(sample("adult").replace("<age>23<", "<age>16<").encode())
+        child = re.sub("<age_at_start>[0-9]+<", "<age_at_start>15<", sample("adult").replace("<age>23<", "<age>16<"))
+        put(child.encode())
         forward()
         listed = list((spool / "quarantine").glob("*.reason"))
         self.addCleanup(lambda: [file.unlink() for file in (spool / "quarantine").iterdir()])

@@ -129,7 +129,7 @@ INSERT INTO tip.victim (victim_id, national_code)
 SELECT test.victim(n), test.code(n) FROM generate_series({first}, {last}) n ON CONFLICT (victim_id) DO NOTHING;
 INSERT INTO tip.identification (identification_id, sub_id, victim_id, national_code, org_code, agent_code, event_date,
        reported_at, place_code, detection, consent_basis, share_stats, sex, age)
-SELECT test.ident(n), md5('s' || n)::uuid, test.victim(n), test.code(n), 'SOC-HOU', 'A1', date '2026-01-01' + n % 365,
+SELECT test.ident(n), md5('s' || n)::uuid, test.victim(n), test.code(n), 'SOC-HOU', 'A1', date '2025-01-01' + n % 365,
        now(), 'BF-HOU', 'dt_road', 'co_mand', true, 'sx_f', 20
   FROM generate_series({first}, {last}) n;
 INSERT INTO link.match_key (identification_id, kind, key_version, hmac)
@@ -222,7 +222,7 @@ class Forwarder(unittest.TestCase):
             body = file.read()
         root = xml.etree.ElementTree.fromstring(body)
         instance = next(node.text for node in root.iter() if node.tag.endswith("instanceID"))
-        fields = {"received": "2026-03-02T10:15:04.123Z", "source": "serve", "form": root.get("id"),
+        fields = {"received": "2026-12-02T10:15:04.123Z", "source": "serve", "form": root.get("id"),
                   "version": root.get("version"), "instance": instance, "content-type": "text/xml",
                   "length": str(len(body)), "sha256": hashlib.sha256(body).hexdigest()}
         text = "relais-parcel: 1\n" + "".join(f"{key}: {value}\n" for key, value in fields.items())

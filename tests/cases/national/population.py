@@ -371,6 +371,10 @@ class Population:
             if c.prison:
                 c.suspended = self.maybe(0.6, self.random.choice((0, c.prison, c.prison // 2)))
             c.fine = self.maybe(0.4, self.random.choice((0, 500000)))
+        if c.stage not in ("sg_conv", "sg_app", "sg_ext", "sg_dead"):
+            c.prison = c.suspended = c.fine = None
+        if c.stage == "sg_app":
+            c.final = None
         return c
 
     def report_months(self):

@@ -10,6 +10,17 @@ SELECT is_empty($$SELECT nspname, relname FROM ours WHERE relkind IN ('r', 'v', 
 SELECT is_empty($$SELECT o.nspname, o.relname, a.attname FROM ours o JOIN pg_attribute a ON a.attrelid = o.oid
                    WHERE o.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND col_description(o.oid, a.attnum) IS NULL$$,
                 'every column is explained');
+SELECT is_empty($$SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+                   WHERE c.relnamespace = 'relais'::regnamespace AND c.relkind = 'r' AND c.relname <> 'migration' AND a.attnum > 0 AND NOT a.attisdropped
+                     AND (obj_description(c.oid, 'pg_class') IS NULL OR col_description(c.oid, a.attnum) IS NULL)$$,
+                'every table and column of the ledger is explained');
+SELECT is_empty($$SELECT o.nspname, o.relname, a.attname FROM ours o JOIN pg_attribute a ON a.attrelid = o.oid
+                   WHERE o.nspname IN ('tip', 'stat') AND o.relkind = 'v' AND a.attnum > 0 AND col_description(o.oid, a.attnum) IS NULL$$,
+                'every column of a figure is explained');
+-- What the office reads of a form in quarantine: in French, and without the names of columns where a person wrote it.
+SELECT is_empty($$SELECT k.conrelid::regclass, k.conname FROM pg_constraint k JOIN ours o ON o.oid = k.conrelid
+                   WHERE o.nspname NOT IN ('stat', 'access') AND o.relname <> 'population' AND k.contype IN ('c', 'f', 'u', 'p')
+                     AND obj_description(k.oid, 'pg_constraint') IS NULL$$, 'every rule is said in words');
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                    WHERE n.nspname IN ('ref', 'tip', 'link', 'identity', 'audit', 'access') AND obj_description(p.oid, 'pg_proc') IS NULL$$,
                 'every function is explained');

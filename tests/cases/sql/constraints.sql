@@ -33,6 +33,7 @@ SELECT lives_ok(pg_temp.a_case(format('case_code = %L', code)) || 'DELETE FROM t
   FROM unnest(ARRAY['TGI-2026-1', 'BRP-HOU-2026-999999', 'JUS-KAD-2-2031-7']) AS code;
 SELECT pg_temp.refuses(pg_temp.a_case($$case_code = repeat('A', 40) || '-2026-1'$$), 'criminal_case_case_code_at_most_40_characters');
 SELECT pg_temp.refuses(pg_temp.a_case($$stage_date = '2026-01-31'$$), 'criminal_case_stage_date_after_opened_on');
+SELECT pg_temp.refuses(pg_temp.a_case($$stage_date = '2026-03-03', updated_at = '2026-03-01 20:00Z'$$), 'criminal_case_stage_date_not_in_the_future');
 SELECT pg_temp.refuses(pg_temp.a_case($$offence = 'sg_inv'$$), 'criminal_case_offence_list_of');
 SELECT pg_temp.refuses(pg_temp.a_case($$stage = 'of_tip'$$), 'criminal_case_stage_list_sg');
 SELECT pg_temp.refuses(pg_temp.a_case($$offence = 'of_none'$$), 'criminal_case_offence_known');
@@ -63,7 +64,13 @@ SELECT pg_temp.refuses('UPDATE tip.case_suspect SET ' || assignment, rule) FROM 
     ($$prison_months = NULL$$, 'case_suspect_suspended_within_prison'),
     ($$prison_months = -1, suspended_months = NULL$$, 'case_suspect_prison_months_0_to_1200'),
     ($$fine_xof = -5$$, 'case_suspect_fine_not_negative'),
+    ($$stage_date = '2026-03-31'$$, 'case_suspect_no_date_after_the_state_of_the_case'),
+    ($$stage_date = '2026-02-28', final_on = NULL$$, 'case_suspect_no_date_after_the_state_of_the_case'),
+    ($$stage = 'sg_app'$$, 'case_suspect_not_final_under_appeal'),
+    ($$stage = 'sg_tri', suspended_months = NULL$$, 'case_suspect_sentence_only_when_convicted'),
     ($$role = 'sx_m'$$, 'case_suspect_role_list_sr')) AS t(assignment, rule);
+SELECT lives_ok($$UPDATE tip.case_suspect SET stage_date = '2026-04-01'$$, 'on the day of the last of its dates');
+SELECT lives_ok($$UPDATE tip.case_suspect SET stage = 'sg_app', final_on = NULL$$, 'a sentence under appeal');
 SELECT lives_ok($$UPDATE tip.case_suspect SET arrested_on = NULL, prosecuted_on = '2026-02-01'$$, 'dates may be missing and on one day');
 SELECT pg_temp.refuses($$INSERT INTO tip.case_victim SELECT case_id, test.victim(7) FROM tip.criminal_case$$, 'case_victim_victim_id_known');
 INSERT INTO tip.victim (victim_id, national_code) VALUES (test.victim(7), test.code(7));
@@ -74,6 +81,10 @@ SELECT test.submission('visit 1'), test.submission('visit 2');
 INSERT INTO tip.assistance (sub_id, seq, victim_id, org_code, service, needed_on, started_on)
 VALUES (md5('visit 1')::uuid, 1, test.victim(7), 'SOC-HOU', 'sv_shel', '2026-03-01', '2026-03-02');
 SELECT pg_temp.refuses($$UPDATE tip.assistance SET ended_on = '2026-03-01'$$, 'assistance_ended_on_after_started_on');
+SELECT pg_temp.refuses($$UPDATE tip.assistance SET started_on = '2026-02-28'$$, 'assistance_started_on_after_needed_on');
+SELECT pg_temp.refuses($$UPDATE tip.assistance SET started_on = NULL, ended_on = '2026-03-02'$$, 'assistance_ended_only_if_started');
+SELECT pg_temp.refuses($$UPDATE tip.assistance SET reported_at = '2026-02-28 23:59Z'$$, 'assistance_dates_not_in_the_future');
+SELECT lives_ok($$UPDATE tip.assistance SET reported_at = '2026-03-01 00:00Z'$$, 'the day after is another zone''s today');
 SELECT pg_temp.refuses($$UPDATE tip.assistance SET referred_to = 'NOBODY'$$, 'assistance_referred_to_known');
 SELECT pg_temp.refuses($$UPDATE tip.assistance SET service = 'rf_done'$$, 'assistance_service_list_sv');
 SELECT pg_temp.refuses($$UPDATE tip.assistance SET referral_status = 'sv_shel'$$, 'assistance_referral_status_list_rf');
@@ -95,6 +106,7 @@ DELETE FROM tip.followup;
 SELECT is((SELECT case_state FROM tip.victim WHERE victim_id = test.victim(7)), NULL, 'and without any, none');
 SELECT pg_temp.visit(1, '2026-05-01', 'cl_fol');
 SELECT pg_temp.refuses($$UPDATE tip.followup SET next_visit = '2026-04-30'$$, 'followup_next_visit_after_this_one');
+SELECT pg_temp.refuses($$UPDATE tip.followup SET reported_at = '2026-04-29 12:00Z'$$, 'followup_visited_on_not_in_the_future');
 SELECT pg_temp.refuses($$UPDATE tip.followup SET lives_with = 'moon'$$, 'followup_lives_with_known');
 SELECT pg_temp.refuses($$UPDATE tip.followup SET case_state = 'vs_conf'$$, 'followup_case_state_list_cl');
 
@@ -104,12 +116,16 @@ INSERT INTO tip.activity_report VALUES ('SOC-HOU', '2026-03-01', 0, md5('month 1
 SELECT pg_temp.refuses($$UPDATE tip.activity_report SET seen = -1$$, 'activity_report_seen_0_to_9999');
 SELECT pg_temp.refuses($$UPDATE tip.activity_report SET month = '2026-03-02'$$, 'activity_report_month_is_a_first_day');
 SELECT pg_temp.refuses($$UPDATE tip.activity_report SET forms_sent = 10000$$, 'activity_report_forms_sent_0_to_9999');
-INSERT INTO tip.activity_difficulty VALUES ('SOC-HOU', '2026-03-01', 'network');
-SELECT pg_temp.refuses($$INSERT INTO tip.activity_difficulty VALUES ('SOC-HOU', '2026-03-01', 'rain')$$, 'activity_difficulty_known');
-SELECT pg_temp.refuses($$INSERT INTO tip.activity_difficulty VALUES ('SOC-HOU', '2026-04-01', 'phone')$$, 'activity_difficulty_report_known');
+SELECT pg_temp.refuses($$UPDATE tip.activity_report SET difficulties = '{network,rain}'$$, 'activity_report_difficulties_known');
+SELECT pg_temp.refuses($$UPDATE tip.activity_report SET difficulties = '{network,none}'$$, 'activity_report_no_difficulty_beside_none');
+SELECT lives_ok($$UPDATE tip.activity_report SET difficulties = '{phone,network}'$$, 'what made the month difficult');
+SELECT results_eq($$SELECT difficulty FROM tip.activity_difficulty ORDER BY 1$$, $$VALUES ('network'), ('phone')$$, 'is a row each');
+SELECT pg_temp.refuses($$UPDATE tip.activity_report SET month = '2026-05-01', reported_at = '2026-04-29 23:00Z'$$, 'activity_report_month_not_in_the_future');
 
 -- ---- what people want of their data
 SELECT test.record(1, 1, 'SOC-HOU', '2026-03-01', 'sx_f', 30, share => 'stats assist justice');
+SELECT pg_temp.refuses($$UPDATE tip.identification SET age_at_start = 31$$, 'identification_age_at_start_within_age');
+SELECT pg_temp.refuses($$UPDATE tip.identification SET event_date = '2026-03-03'$$, 'identification_event_date_not_in_the_future');
 CREATE FUNCTION pg_temp.wish(n integer, day date, what text) RETURNS void LANGUAGE sql AS $$
     INSERT INTO tip.consent_change (change_id, sub_id, victim_id, org_code, asked_on, wish)
     VALUES (md5('wish ' || n)::uuid, md5('visit 1')::uuid, test.victim(1), 'SOC-HOU', day, what) $$;

@@ -42,8 +42,10 @@ SELECT lives_ok(statement, statement) FROM unnest(ARRAY[
       ON CONFLICT (followup_id) DO UPDATE SET case_state = excluded.case_state, visited_on = excluded.visited_on$$,
     $$INSERT INTO tip.activity_report AS t (org_code, month, sub_id, seen) VALUES ('SOC-HOU', '2026-03-01', md5('identification 1')::uuid, 2)
       ON CONFLICT (org_code, month) DO UPDATE SET seen = excluded.seen$$,
-    $$INSERT INTO tip.activity_difficulty AS t (org_code, month, difficulty) VALUES ('SOC-HOU', '2026-03-01', 'network')
-      ON CONFLICT (org_code, month, difficulty) DO NOTHING$$,
+    $$INSERT INTO relais.claim AS c (table_name, key, sub_id, said)
+      VALUES ('tip.criminal_case', jsonb_build_array(md5('c')::uuid), md5('identification 1')::uuid, '{"stage": "sg_inv"}')
+      ON CONFLICT (table_name, key, sub_id) DO UPDATE SET said = c.said || excluded.said$$,
+    $$DELETE FROM relais.claim AS c WHERE c.table_name = 'tip.criminal_case' AND c.sub_id = ANY (ARRAY[md5('identification 1')]::text[]::uuid[])$$,
     $$INSERT INTO tip.consent_change AS t (change_id, sub_id, victim_id, org_code, asked_on, wish)
       VALUES (md5('w')::uuid, md5('identification 1')::uuid, test.victim(1), 'SOC-HOU', '2026-03-09', 'stats')
       ON CONFLICT (change_id) DO UPDATE SET sub_id = excluded.sub_id, victim_id = excluded.victim_id, org_code = excluded.org_code,
