@@ -9,7 +9,7 @@
 RELAIS_BUILD_PACKAGES='gcc libc6-dev cmake ninja-build pkg-config gettext nginx-dev
     libpcre2-dev zlib1g-dev libxml2-dev nettle-dev libpq-dev libinih-dev libjansson-dev
     libutf8proc-dev libcsv-dev libqrencode-dev libpng-dev libsystemd-dev libssl-dev
-    libcurl4-openssl-dev'
+    libcurl4-openssl-dev libzip-dev'
 
 # To run a server of one's own; openssl makes its demonstration keys. setpriv, setsid and awk are in every Debian.
 RELAIS_RUN_PACKAGES='nginx postgresql-15 postgresql-client-15 curl openssl'

@@ -162,6 +162,19 @@ static const relais_command commands[] = {
         "In Collect: Configure with QR code. The code carries the password as it is: whoever "
         "scans\n"
         "it may send submissions. It never carries an administrator's password.\n")},
+    {"import", relais_command_import, true, "[--dry-run] [--json] FOLDER|ZIP...",
+     N_("take submissions out of a phone's folder or a zip"),
+     N_("Takes the folder instances/ of a phone (or the whole storage of Collect), a zip of it, or\n"
+        "Briefcase's storage folder, and puts every submission with its files into the spool, as "
+        "if\n"
+        "a phone had sent it. What the database has already is recognised, so that importing twice\n"
+        "is harmless. What cannot be taken is named, one line each; the rest is imported.\n"
+        "\n"
+        "  --dry-run   say what would be imported\n"
+        "  --json      for programs\n"
+        "\n"
+        "Collect keeps unfinished forms in the same folder: finish or delete them on the phone\n"
+        "first. The exit code is 1 when something was refused, 3 when the spool is full.\n")},
     {"doctor", relais_command_doctor, true,
      "[--url URL] [--nginx-dump FILE] [--web-user USER] [--json]",
      N_("look at an installation, and print the line to change"),
