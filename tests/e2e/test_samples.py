@@ -5,9 +5,11 @@ The rows of bf_tip_ident are computed from the XML by expected.py; those of the 
 written down here, as one reads them in the samples.
 """
 import csv
+import json
 import os
 import re
 import unittest
+import uuid
 
 import collect
 import expected
@@ -195,6 +197,26 @@ class Delivered(unittest.TestCase):
         named = {instance_of(name) for name in in_order() if b"<details>" in read(name)}
         self.assertEqual({instance for (instance,) in rows(
             "SELECT DISTINCT s.instance_id FROM identity.person p JOIN relais.submission s USING (sub_id)")}, named)
+
+
+class Waiting(unittest.TestCase):
+    """Runs last: it leaves one submission in quarantine."""
+
+    def test_forms_mappings_and_database_agree_with_nothing_to_say(self):
+        for arguments in (["check"], ["check", "--no-database"]):
+            done = server.relais(*arguments)
+            self.assertEqual((done.returncode, done.stdout), (0, ""), arguments)
+
+    def test_what_waits_for_an_organisation_is_told_as_that(self):
+        self.assertEqual(json.loads(server.relais("status", "--json").stdout)["ledger"]["waiting"], [])
+        xml = read("bf_tip_mois-nil").replace(b"CVS-KOT", b"CVS-NEW")
+        with collect.Phone(server.url) as phone:
+            phone.send(re.sub(rb"(instanceID>)[^<]*", rb"\g<1>uuid:" + str(uuid.uuid4()).encode(), xml, count=1), [])
+        server.wait_empty()
+        [wait] = json.loads(server.relais("status", "--json").stdout)["ledger"]["waiting"]
+        self.assertEqual((wait["form"], wait["state"], wait["for"], wait["submissions"]),
+                         ("bf_tip_mois", "quarantined", "organisation", 1))
+        self.assertIn("an organisation", server.relais("status").stdout)
 
 
 if __name__ == "__main__":
