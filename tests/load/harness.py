@@ -93,19 +93,23 @@ class Forwarder:
     def __exit__(self, *exception):
         self._ended.set()
         self._thread.join()
-        self.take()
+        self.take(is_end=True)
 
     def _run(self):
         while not self._ended.wait(0.2):
             self.take()
 
-    def take(self):
+    def take(self, is_end=False):
+        """A parcel whose sync is to fail is left alone till the end: one that is gone by then
+        is taken by the server for delivered, and synced no more."""
         for shard in SHARDS:
             directory = os.path.join(self.spool, shard, "new")
             for name in os.listdir(directory):
                 path = os.path.join(directory, name)
                 try:
                     parcel = read_parcel(path)
+                    if parcel.head.get("device") == "sync" and not is_end:
+                        continue
                     os.unlink(path)
                 except FileNotFoundError:   # taken back: its commit has failed
                     continue
@@ -138,9 +142,9 @@ def wrong_keeping(record, kept, rules):
         return "kept twice"
     if record.seen in ACCEPTED:
         return None if kept else "acknowledged and lost"
-    if not kept or record.fault == "sync":   # which may have been taken before it failed
+    if not kept:
         return None
-    if record.fault in ("stage", "commit"):
+    if record.fault in ("stage", "commit", "sync"):
         return "kept though it was made to fail"
     if record.told not in ACCEPTED:
         return "kept though the upstream refused it"
