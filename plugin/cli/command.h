@@ -35,6 +35,7 @@ int relais_command_link(const relais_config *config, int argc, char **argv);
 int relais_command_pull(const relais_config *config, int argc, char **argv);
 int relais_command_device(const relais_config *config, int argc, char **argv);
 int relais_command_import(const relais_config *config, int argc, char **argv);
+int relais_command_form(const relais_config *config, int argc, char **argv);
 int relais_command_doctor(const relais_config *config, int argc, char **argv);
 
 /* The usage line of a command, or of the whole when the name is not a command's. */

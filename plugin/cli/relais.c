@@ -164,10 +164,12 @@ static const relais_command commands[] = {
         "it may send submissions. It never carries an administrator's password.\n")},
     {"import", relais_command_import, true, "[--dry-run] [--json] FOLDER|ZIP...",
      N_("take submissions out of a phone's folder or a zip"),
-     N_("Takes the folder instances/ of a phone (or the whole storage of Collect), a zip of it, or\n"
+     N_("Takes the folder instances/ of a phone (or the whole storage of Collect), a zip of it, "
+        "or\n"
         "Briefcase's storage folder, and puts every submission with its files into the spool, as "
         "if\n"
-        "a phone had sent it. What the database has already is recognised, so that importing twice\n"
+        "a phone had sent it. What the database has already is recognised, so that importing "
+        "twice\n"
         "is harmless. What cannot be taken is named, one line each; the rest is imported.\n"
         "\n"
         "  --dry-run   say what would be imported\n"
@@ -175,6 +177,19 @@ static const relais_command commands[] = {
         "\n"
         "Collect keeps unfinished forms in the same folder: finish or delete them on the phone\n"
         "first. The exit code is 1 when something was refused, 3 when the spool is full.\n")},
+    {"form", relais_command_form, false, "encrypt KEY.pem FORM.xml",
+     N_("write a public key into a form, so that phones lock what it collects"),
+     N_("Prints the form with the key in <submission base64RsaPublicKey>. KEY.pem is the public "
+        "key, "
+        "a\n"
+        "certificate, or the private key, whose public half is taken.\n"
+        "\n"
+        "    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -aes256 -out "
+        "project.pem\n"
+        "    openssl pkey -in project.pem -pubout -out project.pub.pem\n"
+        "    relais form encrypt project.pub.pem draft.xml > forms/bf_tip_ident.xml\n"
+        "\n"
+        "The forwarder needs the private key: [encryption] keys names the directory of them.\n")},
     {"doctor", relais_command_doctor, true,
      "[--url URL] [--nginx-dump FILE] [--web-user USER] [--json]",
      N_("look at an installation, and print the line to change"),
