@@ -161,7 +161,7 @@ class ByCard(Erasing):
         other = self.recording(lives.fresh_card(), "adult")
         lives.put(other)
         self.assertEqual(len(list(spool.glob("quarantine/*.parcel"))), 2)
-        done = self.erase("--card", self.card, "--yes")
+        done = self.erase("--card", self.card, "--key", base.KEYS.private, "--yes")
         self.assertRegex(done.stdout, r"waiting in the spool +1\n")
         self.assertRegex(done.stdout, r"in quarantine +2\n")
         self.assertEqual(list(spool.glob("quarantine/*")), [])
