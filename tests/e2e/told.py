@@ -11,6 +11,7 @@ import collections
 import datetime
 import itertools
 import pathlib
+import re
 import sys
 import uuid
 
@@ -32,7 +33,7 @@ def date(text):
 
 def newest_versions(submissions):
     """The last version of each record: the one that no other names as its former."""
-    replaced = {answer(root, "meta/deprecatedID") for root in (parse(one[3]) for one in submissions)}
+    replaced = {found.group(1).decode() for found in (re.search(rb"deprecatedID>([^<]*)<", one[3]) for one in submissions) if found}
     return [one for one in submissions if one[2] not in replaced]
 
 
@@ -77,7 +78,7 @@ class Told:
                               for row in generate.table("organisation")}
         self.provinces = list(generate.provinces())
         self.victims, self.keys, self.refusals = {}, {}, []
-        self.recordings, self.help, self.visits = collections.defaultdict(list), [], []
+        self.recordings, self.help, self.visits = (collections.defaultdict(list) for _ in range(3))      # by victim
         self.cases, self.suspects, self.reports, self.wishes = [], [], [], 0
         forms = collections.defaultdict(list)
         for one in newest_versions(submissions):
@@ -114,7 +115,7 @@ class Told:
         self.recordings[victim].append(r)
         self.keys[r.id] = keys(root)
         for need in rows["assistance"]:
-            self.help.append(self.help_of(victim, need))
+            self.help[victim].append(self.help_of(victim, need))
 
     @staticmethod
     def help_of(victim, row):
@@ -124,13 +125,13 @@ class Told:
     def read_visit(self, one, root):
         victim, org = self.victim(answer(root, "card/scan") or answer(root, "card/typed")), answer(root, "reporter/org_code")
         agrees = answer(root, "visit/agrees") == "yes"
-        self.visits.append((uuid.UUID(uuid5("tip.followup", one[0], one[1])), victim, date(answer(root, "visit/date")),
-                            answer(root, "closing/case_state") if agrees else "cl_refu"))
+        self.visits[victim].append((uuid.UUID(uuid5("tip.followup", one[0], one[1])), victim, date(answer(root, "visit/date")),
+                                    answer(root, "closing/case_state") if agrees else "cl_refu"))
         for help_ in root.findall("help"):
             row = {name: answer(help_, path) for name, path in (
                 ("service", "service"), ("needed_on", "needed_on"), ("referred_to", "referred_to"), ("referral_status", "state"),
                 ("started_on", "started_on"), ("ended_on", "ended_on"), ("result", "result"))}
-            self.help.append(self.help_of(victim, {**row, "org_code": org}))
+            self.help[victim].append(self.help_of(victim, {**row, "org_code": org}))
         self.wishes += len((answer(root, "withdrawal/wishes") or "").split())
 
     # ---- cases and months ----------------------------------------------------------------------------
@@ -142,7 +143,8 @@ class Told:
             code_ = answer(root, "case/code")
             cases[code_] = population.Case(
                 uuid.UUID(uuid5("tip.criminal_case", code_)), code_, answer(root, "reporter/org_code"),
-                date(answer(root, "case/opened_on")), answer(root, "case/court_province") or answer(root, "case/court_region"), yes(answer(root, "case/cross_border")))
+                date(answer(root, "case/opened_on")), answer(root, "case/court_province") or answer(root, "case/court_region"),
+                yes(answer(root, "case/cross_border")))
             cases[code_].offence = answer(root, "case/offence")
             for one in root.findall("suspect"):
                 suspects[code_, answer(one, "rank")] = one
@@ -179,15 +181,13 @@ class Told:
                     group[one] = group[a]
         self.people = [self.person(members) for members in {id(g): g for g in group.values()}.values()
                        if any(self.recordings[one] for one in members)]
-        self.stubs = [one for one in self.victims.values() if not self.recordings[one] and all(r.victim is not one for r in self.refusals)]
         self.pairs = [(a, b, *self.judged(kinds), "open") for (a, b), kinds in matches.items() if (a, b) not in joined]
 
     def person(self, members):
-        recordings = [r for one in members for r in self.recordings[one]]
+        recordings, help_, visits = ([each for one in members for each in of[one]] for of in (self.recordings, self.help, self.visits))
         first = min(recordings, key=lambda r: (r.day, r.reported, r.victim.id)).victim
         victims = [first, *(one for one in members if one is not first)]
-        return population.Person(victims, None, None, None, recordings, [h for h in self.help if h.victim in members],
-                                 [visit for visit in self.visits if visit[1] in members])
+        return population.Person(victims, None, None, None, recordings, help_, visits)
 
     def matches(self):
         """(victim, victim): the kinds of key that agree."""
