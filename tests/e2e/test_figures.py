@@ -24,6 +24,7 @@ import test_schema as schema
 import told
 from figures import SETTINGS, database, table, truth
 from keys import Keys
+from spools import make_spool
 
 import nation  # noqa: E402
 import population  # noqa: E402
@@ -110,10 +111,7 @@ class Sent(unittest.TestCase):
         directory = tempfile.mkdtemp(prefix="relais-figures-")
         cls.addClassCleanup(shutil.rmtree, directory)
         spool, conf, keys = os.path.join(directory, "spool"), os.path.join(directory, "relais.conf"), Keys(directory).make()
-        for n in range(16):
-            for part in ("tmp", "new"):
-                os.makedirs(os.path.join(spool, f"{n:02x}", part))
-        os.makedirs(os.path.join(spool, "quarantine"))
+        make_spool(spool)
         for n, one in enumerate(cls.submissions):
             cls.put(spool, n, *one)
         with open(conf, "w", encoding="utf-8") as file:
