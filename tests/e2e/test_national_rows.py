@@ -17,6 +17,7 @@ import uuid
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(ROOT / "tests" / "cases" / "national"))
+import form_rules  # noqa: E402
 import generate  # noqa: E402
 from database import Database  # noqa: E402
 from keys import Keys  # noqa: E402
@@ -344,6 +345,43 @@ class Rows(unittest.TestCase):
     def test_an_unknown_age_leaves_what_was_seen(self):
         row = self.one(self.deliver(sample("minor-of-unknown-age")))
         self.assertEqual((row["age"], row["minor_seen"], row["is_child"]), (None, True, True))
+
+
+class Communes(unittest.TestCase):
+    """Two files make communes usable: the form's list and the database's. No code, no form, no mapping changes."""
+
+    COMMUNES = (("BF-HOU-01", "Koudougou-Est", "BF-HOU"), ("BF-HOU-02", "Sabou-Nord", "BF-HOU"))
+
+    def test_communes_of_two_files_are_asked_for_kept_and_counted(self):
+        copy = pathlib.Path(tempfile.mkdtemp(dir=directory))
+        for name in ("xforms", "transforms"):
+            shutil.copytree(ROOT / name, copy / name)
+        media = copy / "xforms" / "bf_tip_ident-media" / "commune.csv"
+        media.unlink()
+        media.write_text("name,label,province\n" + "".join(f"{code},{label},{province}\n" for code, label, province in self.COMMUNES))
+        with open(copy / "transforms" / "codes" / "ref.place.csv", "a", encoding="utf-8") as places:
+            for code, label, province in self.COMMUNES:
+                places.write(f"{code},commune,{label},,{province},,,national,\n")
+        settings = conf.read_text()
+        self.addCleanup(conf.write_text, settings)
+        conf.write_text(settings.replace(f"{ROOT}/", f"{copy}/"))
+        planned = relais("plan")
+        self.assertEqual(planned.returncode, 0, planned.stderr)
+        database.psql(NAME, planned.stdout)
+        done = relais("check")
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+
+        form = form_rules.Form(copy / "xforms" / "bf_tip_ident.xml")
+        xml = sample("child").replace("</province><detection>", "</province><commune>BF-HOU-02</commune><detection>")
+        self.assertEqual(form.faults(xml.encode()), [], "a phone asks for the commune, and offers this one")
+        elsewhere = xml.replace("<commune>BF-HOU-02<", "<commune>BF-KAD-01<")
+        self.assertIn("/data/event/commune: BF-KAD-01 is not a choice", form.faults(elsewhere.encode()))
+        instance = put(xml.encode())
+        forward()
+        self.assertEqual(recording(instance)[0]["place_code"], "BF-HOU-02")
+        self.assertEqual(query("SELECT a.province, a.region FROM tip.identification i JOIN relais.submission s USING (sub_id)"
+                               f" JOIN stat.place_area a USING (place_code) WHERE s.instance_id = '{instance}'"),
+                         [{"province": "BF-HOU", "region": "BF-09"}])
 
 
 class Quarantined(unittest.TestCase):
