@@ -40,6 +40,9 @@ struct relais_spool {
  * not fit. */
 RELAIS_MUST_USE bool relais_space_take(relais_spool *spool, uint64_t length, relais_error *err);
 
+/* The shard that the calling thread keeps to. */
+int relais_spool_own_shard(void);
+
 /* A fresh name: the present time and 128 random bits. */
 RELAIS_MUST_USE bool relais_spool_name_make(char name[RELAIS_SPOOL_NAME_SIZE], relais_error *err);
 

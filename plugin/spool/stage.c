@@ -29,7 +29,7 @@ enum { COPY_BUFFER = 64 * 1024 };
 
 /* Threads of one process take shards in turn, from a random first one so that several
  * single-threaded processes spread too. */
-static int own_shard(void)
+int relais_spool_own_shard(void)
 {
     static _Thread_local int shard = -1;
     static atomic_uint turn;
@@ -211,7 +211,7 @@ bool relais_spool_stage(relais_spool *spool, const relais_parcel_head *head,
                         relais_error *err)
 {
     relais_buffer text;
-    int shard = own_shard();
+    int shard = relais_spool_own_shard();
     bool ok;
 
     out->shard = -1;
