@@ -27,14 +27,19 @@ LOCATION = "location /v1/ {{ relais capture; {} proxy_pass http://127.0.0.1:{}; 
 
 
 class LoadTest(unittest.TestCase):
+    Server = WebServer
+
     def setUp(self):
         self.upstream = harness.Upstream()
         self.addCleanup(self.upstream.stop)
 
+    def location(self, before, after):
+        return LOCATION.format(before, self.upstream.port, after)
+
     def serve(self, location="", before="", **settings):
         settings.setdefault("environment", {"LD_PRELOAD": harness.FAULTS})
-        server = WebServer(server=LOCATION.format(before, self.upstream.port, location),
-                           **{"level": "warn"} | settings)
+        server = self.Server(server=self.location(before, location),
+                             **{"level": "warn"} | settings)
         self.addCleanup(server.remove)
         return server
 
@@ -59,7 +64,7 @@ class LoadTest(unittest.TestCase):
         seen = harness.check(records, forwarder.taken, rules, forwarder.damaged)
         self.assertLessEqual(set(forwarder.heads), {("capture", "127.0.0.1", "load")})
         self.assertNotIn("SecretToken", server.log())
-        grave = re.findall(r".*\[(?:alert|emerg)\].*", server.log())
+        grave = re.findall(r".*[\[:](?:alert|emerg)\].*", server.log())
         self.assertEqual([line for line in grave if "exited on signal 9" not in line], [])
         return seen
 
@@ -73,7 +78,7 @@ class CaptureLoad(LoadTest):
             self.assertGreater(seen[status], 20)
 
     def test_memory_stays_flat(self):
-        server = self.serve(location="proxy_buffering off;")
+        server = self.serve(location=self.Server.say(unbuffered="on"))
         server.start()
         self.run_load(server, 2000, largest=50_000)
         before = server.memory(), server.descriptors()
@@ -134,7 +139,7 @@ class CaptureLoad(LoadTest):
 
     @unittest.skipUnless(IS_ROOT, "needs to mount a small file system")
     def test_a_full_disk(self):
-        server = self.serve(before="relais_spool_floor 0;")
+        server = self.serve(before=self.Server.say(floor="0"))
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", server.spool],
                        check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", server.spool], check=True)

@@ -1,11 +1,11 @@
-"""The nginx module, as a phone meets it: what it serves, what it takes, what it refuses.
+"""The web server's module, as a phone meets it: what it serves, what it takes, what it refuses.
 
-Against Debian's real nginx; see webserver.py for what it needs. Faults of the machine (full
-disk, dying workers, a crowd) are in test_module_faults.py, passwords in test_module_auth.py.
+Against Debian's real nginx, and in test_apache.py against its Apache; see webserver.py for
+what it needs. Faults of the machine (full disk, dying workers, a crowd) are in
+test_module_faults.py, passwords in test_module_auth.py.
 """
 import os
 import random
-import re
 import subprocess
 import time
 import unittest
@@ -14,7 +14,7 @@ import urllib.parse
 import collect
 import wire
 from collect import Failed, File, Phone
-from webserver import WebServer, free_port, wait_until, xform
+from webserver import WebServer, wait_until, xform
 
 HEADERS = [("Host", "phone"), ("X-OpenRosa-Version", "1.0")]
 SUBMISSION = "/openrosa/submission?deviceID=collect%3Aabc"
@@ -42,11 +42,12 @@ def post_head(length, content_type, *more, target=SUBMISSION):
 
 class ModuleTest(unittest.TestCase):
     """One server for all tests of a class; each finds its spool empty."""
+    Server = WebServer
     settings = {}
 
     @classmethod
     def setUpClass(cls):
-        cls.server = WebServer(**cls.settings)
+        cls.server = cls.Server(**cls.settings)
         cls.addClassCleanup(cls.server.remove)
         cls.server.publish("f.xml", xform("f"))
         cls.server.publish("f-media/list.csv", b"name,label\na,b\n")
@@ -427,11 +428,8 @@ class Transport(ModuleTest):
         self.assertLess(memory, before[1] + 2_000_000)
 
     def test_http2(self):
-        port = free_port()
-        self.server.configure(**self.settings | {
-            "server": f"listen 127.0.0.1:{port} http2; " + self.settings["server"]})
         before = set(self.server.workers())
-        self.server.reload()
+        port = self.server.speak_http2(**self.settings)
         file = os.path.join(self.server.dir, "instance.xml")
         with open(file, "wb") as out:
             out.write(submission())
@@ -445,7 +443,7 @@ class Transport(ModuleTest):
                                  check=False, stdin=subprocess.DEVNULL)
             return run.stdout.decode() if run.returncode == 0 else None
 
-        text = wait_until(answer, 10, "nginx to speak HTTP/2")
+        text = wait_until(answer, 10, "the server to speak HTTP/2")
         self.assertRegex(text, r"^HTTP/2 201")
         self.assertIn("x-openrosa-version: 1.0", text)
         self.assertEqual(len(self.server.parcels()), 1)
@@ -463,7 +461,7 @@ class Transport(ModuleTest):
         self.assertEqual(self.phone.send(submission()).statuses, [201])
         wait_until(lambda: self.server.count("tmp") == 0, 5, "tmp to be empty")
         self.assertEqual(len(self.server.parcels()), 1)
-        self.assertEqual(re.findall(r".*\[(?:alert|emerg|crit)\].*", self.server.log()), [])
+        self.assertEqual(self.server.alarms(), [])
 
     def test_a_phone_that_half_closes_gets_its_answer(self):
         content_type, body = body_of(submission())

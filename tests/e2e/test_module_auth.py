@@ -1,6 +1,8 @@
-"""The nginx module behind auth_basic and https, as Collect deals with them, and the errors
-that nginx itself makes: each reaches the phone as an OpenRosaResponse.
+"""The web server's module behind Basic authentication and https, as Collect deals with them,
+and the errors that the server itself makes: each reaches the phone as an OpenRosaResponse.
 """
+import base64
+import hashlib
 import os
 import shutil
 import ssl
@@ -16,21 +18,27 @@ from webserver import WebServer, free_port, xform
 
 @unittest.skipUnless(shutil.which("openssl"), "needs openssl")
 class Authentication(unittest.TestCase):
-    """auth_basic over https, as Collect does it, and errors of nginx's own."""
+    """Basic over https, as Collect does it, and errors of the server's own."""
+    Server = WebServer
+
+    @staticmethod
+    def settings(tls):
+        return {
+            "http": "limit_req_zone $server_addr zone=few:1m rate=1r/m;"
+                    "error_page 401 403 404 413 500 503 /page.html;",
+            "server": f"listen 127.0.0.1:{tls} ssl; ssl_certificate DIR/cert.pem;"
+                      "ssl_certificate_key DIR/key.pem; location = /page.html { return 200 web; }"
+                      "location /closed/ { relais serve; deny all; }"
+                      "location /limited/ { relais serve; limit_req zone=few; }"
+                      "location /odd/ { relais serve; return 429; }"
+                      "location /full/ { relais serve; return 503; }"
+                      "location /own/ { relais serve; deny all; error_page 403 /page.html; }",
+            "location": "auth_basic phones; auth_basic_user_file DIR/users;"}
 
     @classmethod
     def setUpClass(cls):
         cls.tls = free_port()
-        cls.server = WebServer(
-            http="limit_req_zone $server_addr zone=few:1m rate=1r/m;"
-                 "error_page 401 403 404 413 500 503 /page.html;",
-            server=f"listen 127.0.0.1:{cls.tls} ssl; ssl_certificate DIR/cert.pem;"
-                   "ssl_certificate_key DIR/key.pem; location = /page.html { return 200 web; }"
-                   "location /closed/ { relais serve; deny all; }"
-                   "location /limited/ { relais serve; limit_req zone=few; }"
-                   "location /odd/ { relais serve; return 429; }"
-                   "location /own/ { relais serve; deny all; error_page 403 /page.html; }",
-            location="auth_basic phones; auth_basic_user_file DIR/users;")
+        cls.server = cls.Server(**cls.settings(cls.tls))
         cls.addClassCleanup(cls.server.remove)
         cls.certificate = os.path.join(cls.server.dir, "cert.pem")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
@@ -39,7 +47,8 @@ class Authentication(unittest.TestCase):
                         "-out", cls.certificate], check=True, stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(os.path.join(cls.server.dir, "users"), "w", encoding="ascii") as file:
-            file.write("agent-017:{PLAIN}secret\n")
+            digest = hashlib.sha1(b"secret").digest()
+            file.write("agent-017:{SHA}" + base64.b64encode(digest).decode() + "\n")
         cls.server.publish("f.xml", xform("f"))
         cls.server.start()
         cls.url = f"https://127.0.0.1:{cls.tls}/openrosa"
@@ -100,11 +109,15 @@ class Authentication(unittest.TestCase):
         self.assertTrue(response.message(), response.body)
         return response
 
-    def test_errors_of_nginx_itself_are_said_to_the_phone(self):
+    def test_errors_of_the_server_itself_are_said_to_the_phone(self):
         self.check("/closed/formList", 403)
         self.check("/odd/formList", 429)
         self.check("/odd/formList", 429, ("Accept-Language", "en"))
         self.check("/openrosa/formList", 401, ("Authorization", "Basic !!!"))
+        response = self.check("/full/formList", 503)
+        self.assertEqual(response.header("Retry-After"), "30")
+
+    def test_a_limit_of_requests(self):
         self.assertEqual(self.get("/limited/formList").status, 200)
         response = self.check("/limited/formList", 503)
         self.assertEqual(response.header("Retry-After"), "30")

@@ -111,11 +111,28 @@ def read_parcel(path):
 
 
 class WebServer:
+    """nginx; apacheserver.py has another that a test can use in its place."""
+    NAME = "nginx"
+    WORDS = {"body": "client_max_body_size {};", "buffer": "client_body_buffer_size {};",
+             "accept": "relais_accept_length {};", "floor": "relais_spool_floor {};",
+             "unbuffered": "proxy_buffering off;"}
+
+    @staticmethod
+    def location(path, text):
+        """A location of the configuration."""
+        return f"location {path} {{ {text} }}"
+
+    @classmethod
+    def say(cls, **settings):
+        """Settings in this server's own directives; what it has no word for is left out."""
+        return " ".join(cls.WORDS[key].format(value) for key, value in settings.items()
+                        if key in cls.WORDS)
+
     def __init__(self, *, environment=None, prefix=(), **settings):
         """Settings: main, http, server, location (text for those places, DIR being this
-        server's directory), workers, level. `environment` is added to nginx's own; `prefix`
-        are words before its command, of a tool that watches it."""
-        self.dir = tempfile.mkdtemp(prefix="relais-nginx-")
+        server's directory), workers, level. `environment` is added to the server's own;
+        `prefix` are words before its command, of a tool that watches it."""
+        self.dir = tempfile.mkdtemp(prefix=f"relais-{self.NAME}-")
         os.chmod(self.dir, 0o711)
         self.forms = os.path.join(self.dir, "forms")
         self.spool = os.path.join(self.dir, "spool")
@@ -141,6 +158,7 @@ class WebServer:
                 os.chmod(path, 0o2730)
 
     def configure(self, **settings):
+        self.is_single = "master_process off;" in settings.get("main", "")
         text = {key: settings.get(key, "") for key in ("main", "http", "server", "location")}
         values = dict(module=os.path.abspath(MODULE), dir=self.dir, spool=self.spool,
                       forms=self.forms, port=self.port, workers=settings.get("workers", 1),
@@ -179,8 +197,15 @@ class WebServer:
                 for name in os.listdir(directory):
                     os.unlink(os.path.join(directory, name))
 
+    def alarms(self):
+        """Lines of the log that no test may cause."""
+        return re.findall(r".*\[(?:alert|emerg|crit)\].*", self.log())
+
     def log(self):
-        with open(os.path.join(self.dir, "error.log"), encoding="utf-8") as file:
+        path = os.path.join(self.dir, "error.log")
+        if not os.path.exists(path):
+            return ""
+        with open(path, encoding="utf-8") as file:
             return file.read()
 
     # ---- the process
@@ -190,7 +215,7 @@ class WebServer:
                 "-c", os.path.join(self.dir, "nginx.conf"), *arguments]
 
     def check(self):
-        """nginx -t: (whether it is content, what it says)."""
+        """-t: (whether the server is content, what it says)."""
         run = subprocess.run(self.command("-t"), stdin=subprocess.DEVNULL, timeout=20,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         return run.returncode == 0, run.stdout.decode()
@@ -198,11 +223,12 @@ class WebServer:
     def start(self):
         self.process = subprocess.Popen(self.prefix + self.command(), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        env=os.environ | self.environment)
-        wait_until(self._answers, 60 if self.prefix else 10, "nginx to listen")
+                                        env=os.environ | self.environment,
+                                        start_new_session=True)  # httpd may signal its group
+        wait_until(self._answers, 60 if self.prefix else 10, f"{self.NAME} to listen")
 
     def _answers(self):
-        assert self.process.poll() is None, "nginx ended: " + self.log()
+        assert self.process.poll() is None, f"{self.NAME} ended: {self.log() or self.check()}"
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         except OSError:
@@ -210,16 +236,24 @@ class WebServer:
         return bool(self.workers())
 
     def workers(self):
-        """Process ids of the workers; with "master_process off;" nginx is its own."""
-        with open(os.path.join(self.dir, "nginx.conf"), encoding="utf-8") as file:
-            if "master_process off;" in file.read():
-                return [self.process.pid]
+        """Process ids of the workers; the server may be its own only one."""
+        if self.is_single:
+            return [self.process.pid]
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         with open(path, encoding="ascii") as file:
             return [int(pid) for pid in file.read().split()]
 
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
+
+    def speak_http2(self, **settings):
+        """Reloads with one more port, for HTTP/2 without TLS: its number. `settings` are those
+        that hold already."""
+        port = free_port()
+        self.configure(**settings | {
+            "server": f"listen 127.0.0.1:{port} http2; " + settings.get("server", "")})
+        self.reload()
+        return port
 
     def descriptors(self):
         """Open descriptors of the workers."""

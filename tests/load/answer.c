@@ -107,6 +107,16 @@ static void read_body(struct input *in, const char *head, struct answer *out)
     }
 }
 
+/* "close" may be one of several words. */
+static bool says_close(const char *head)
+{
+    const char *value = strcasestr(head, "\r\nconnection:");
+    const char *end = value == NULL ? NULL : strstr(value + 2, "\r\n");
+    const char *close = value == NULL ? NULL : strcasestr(value, "close");
+
+    return close != NULL && (end == NULL || close < end);
+}
+
 void answer_read(int fd, struct answer *out)
 {
     struct input in = {.fd = fd};
@@ -119,7 +129,7 @@ void answer_read(int fd, struct answer *out)
             return;
         out->status = strtol(head + 9, NULL, 10);
     } while (out->status < 200);
-    out->is_closing = strcasestr(head, "\r\nconnection: close") != NULL;
+    out->is_closing = says_close(head);
     read_body(&in, head, out);
     out->is_closing = out->is_closing || !out->is_whole;
 }

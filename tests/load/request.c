@@ -138,6 +138,7 @@ static bool read_scgi(struct stream *in, struct request *out)
     char *colon, *at, *end;
     size_t size, head;
 
+    out->is_scgi = true;
     while ((colon = memchr(in->bytes + in->start, ':', in->end - in->start)) == NULL)
         if (!fill(in))
             return false;

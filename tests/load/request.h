@@ -18,6 +18,7 @@ struct stream {
 
 struct request {
     bool is_http; /* else uwsgi or SCGI: the answer ends with the connection */
+    bool is_scgi; /* which has a Status header in the place of a status line */
     bool is_keepalive;
     bool is_chunked;
     long length;

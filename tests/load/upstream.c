@@ -155,7 +155,8 @@ static bool send_body(int fd, const struct script *script)
     return script->cut >= 0 || script->framing != FRAMING_CHUNKED || send_all(fd, "0\r\n\r\n", 5);
 }
 
-static bool send_head(int fd, const struct script *script, bool is_keepalive)
+static bool send_head(int fd, const struct request *request, const struct script *script,
+                      bool is_keepalive)
 {
     char head[2048], length[64] = "";
     int n;
@@ -165,9 +166,10 @@ static bool send_head(int fd, const struct script *script, bool is_keepalive)
     else if (script->framing == FRAMING_LENGTH && has_body(script))
         snprintf(length, sizeof length, "Content-Length: %ld\r\n", script->size);
     n = snprintf(head, sizeof head,
-                 "HTTP/1.1 %ld Told\r\nContent-Type: text/xml; charset=utf-8\r\n"
+                 "%s %ld Told\r\nContent-Type: text/xml; charset=utf-8\r\n"
                  "X-OpenRosa-Version: 1.0\r\nX-Upstream: yes\r\n%s%s%s%s\r\n",
-                 script->status, length, script->header, script->header[0] == '\0' ? "" : "\r\n",
+                 request->is_scgi ? "Status:" : "HTTP/1.1", script->status, length, script->header,
+                 script->header[0] == '\0' ? "" : "\r\n",
                  is_keepalive ? "" : "Connection: close\r\n");
     return send_all(fd, head, (size_t)n);
 }
@@ -201,7 +203,7 @@ static bool answer(struct stream *in, const struct request *request)
     sleep_ms(script.delay);
     if (script.is_reset)
         make_reset(in->fd);
-    return script.cut != -1 && send_head(in->fd, &script, is_keepalive) &&
+    return script.cut != -1 && send_head(in->fd, request, &script, is_keepalive) &&
            (!has_body(&script) || strcmp(request->method, "HEAD") == 0 ||
             send_body(in->fd, &script)) &&
            is_keepalive;
