@@ -195,7 +195,7 @@ configure_and_build()
 {
     into=$1
     shift
-    cmake -S "$root" -B "$into" -G Ninja -DRELAIS_WERROR=ON "$@" && cmake --build "$into"
+    cmake -S "$root" -B "$into" -G Ninja -DRELAIS_WERROR=ON -DRELAIS_APACHE=ON "$@" && cmake --build "$into"
 }
 
 build_sanitized()
@@ -303,7 +303,8 @@ main()
     trap 'exit 1' HUP INT TERM
     # shellcheck disable=SC2046,SC2086 # lists of words
     run_check packages relais_install_packages "$logs/apt.log" \
-        $RELAIS_BUILD_PACKAGES $RELAIS_RUN_PACKAGES $RELAIS_TEST_PACKAGES $(relais_node_packages) || true
+        $RELAIS_BUILD_PACKAGES $RELAIS_APACHE_PACKAGES $RELAIS_RUN_PACKAGES $RELAIS_TEST_PACKAGES \
+        $(relais_node_packages) || true
     compiler_lane &
     compiler=$!
     server_lane &
