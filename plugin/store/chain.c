@@ -14,6 +14,8 @@ static bool is_before(const relais_version *a, const relais_version *b)
 {
     if (a->is_suspect != b->is_suspect)
         return !a->is_suspect;
+    if (a->is_copy != b->is_copy)
+        return !a->is_copy;
     return a < b; /* the order of arrival */
 }
 
@@ -122,6 +124,17 @@ static bool is_first_of_root(const struct chain *c, size_t i)
     return true;
 }
 
+/* The original says all that the copy says. */
+static void retire_copies(const struct chain *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        relais_version *one = &c->v[i];
+        if (one->is_copy && one->role == RELAIS_ROLE_CONFLICT &&
+            !find_winner(c, one->instance)->is_copy)
+            one->role = RELAIS_ROLE_SUPERSEDED;
+    }
+}
+
 void relais_chain_resolve(relais_version *versions, size_t count)
 {
     struct chain c = {versions, count};
@@ -133,4 +146,5 @@ void relais_chain_resolve(relais_version *versions, size_t count)
     for (size_t i = 0; i < count; i++)
         if (is_first_of_root(&c, i))
             walk_line(&c, versions[i].root);
+    retire_copies(&c);
 }

@@ -8,6 +8,10 @@
  * contents under one instanceID, the one received first stays on the line and the other is a
  * conflict, for a person to look at. The first version may never have come: then its name is
  * known from the edit, and the record is named after it all the same.
+ *
+ * Some servers give a submission out only in XML of their own making (Aggregate's Briefcase
+ * API: other bytes, times in the server's zone). Such a copy stands for its instanceID as long
+ * as the original has not come, and is superseded by it, whichever came first.
  */
 #ifndef RELAIS_STORE_CHAIN_H
 #define RELAIS_STORE_CHAIN_H
@@ -37,6 +41,7 @@ typedef struct relais_version {
     relais_state state; /* the same, or what it is known to become */
     bool is_loadable;   /* its rows may be tried */
     bool is_suspect;    /* quarantined: others are preferred for its place on the line */
+    bool is_copy;       /* a server's own rendering of what a phone sent */
     relais_role role;   /* found by relais_chain_resolve */
     const char *root;   /* the same: the record's name */
 } relais_version;

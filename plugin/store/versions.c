@@ -26,7 +26,8 @@ const char relais_versions_read_sql[] =
     "     WHERE s.form_id = $1 AND s.deprecated_id = m.instance_id) x"
     ") SELECT s.sub_id, m.instance_id, coalesce(s.deprecated_id, ''), s.record_id, s.state,"
     "         (SELECT true FROM relais.tombstone t"
-    "           WHERE t.form_id = $1 AND t.record_id = m.instance_id LIMIT 1) IS NOT NULL"
+    "           WHERE t.form_id = $1 AND t.record_id = m.instance_id LIMIT 1) IS NOT NULL,"
+    "         coalesce(s.source, '') AS source"
     "    FROM member m LEFT JOIN LATERAL ("
     "         SELECT * FROM relais.submission s"
     "          WHERE s.form_id = $1 AND s.instance_id = m.instance_id) s ON true"
@@ -115,6 +116,12 @@ bool relais_versions_add(relais_store *store, relais_params *params, const relai
     return true;
 }
 
+/* The ways in that bring a server's own rendering; the others bring the phone's bytes. */
+static bool is_copy(const char *source)
+{
+    return strcmp(source, "pull:briefcase") == 0;
+}
+
 static bool copy_version(relais_version *version, const PGresult *rows, int row,
                          relais_arena *arena)
 {
@@ -126,6 +133,7 @@ static bool copy_version(relais_version *version, const PGresult *rows, int row,
     version->record = relais_arena_text(arena, PQgetvalue(rows, row, V_RECORD));
     version->ledger_state = relais_state_read(PQgetvalue(rows, row, V_STATE));
     version->state = version->ledger_state;
+    version->is_copy = is_copy(PQgetvalue(rows, row, PQfnumber(rows, "source")));
     return version->instance != NULL && version->deprecated != NULL && version->record != NULL;
 }
 

@@ -78,6 +78,32 @@ static void later_content_under_one_name_is_a_conflict(void **state)
     assert_roles(v, 3, "s:a x:a c:a");
 }
 
+static void copy_of_a_server_gives_way_to_the_original_whichever_came_first(void **state)
+{
+    relais_version after[] = {make("a", ""), make("a", ""), make("b", "a")};
+    relais_version before[] = {make("a", ""), make("a", ""), make("a", "")};
+    relais_version alone[] = {make("a", ""), make("a", ""), make("a", "")};
+
+    (void)state;
+    after[1].is_copy = true;
+    assert_roles(after, 3, "s:a s:a c:a");
+    before[0].is_copy = true;
+    assert_roles(before, 3, "s:a c:a x:a");
+    alone[0].is_copy = alone[1].is_copy = alone[2].is_copy = true;
+    assert_roles(alone, 3, "c:a x:a x:a");
+}
+
+static void copy_stands_while_the_original_cannot_be_read(void **state)
+{
+    relais_version v[] = {make("a", ""), make("a", "")};
+
+    (void)state;
+    v[0].is_suspect = true;
+    v[0].is_loadable = false;
+    v[1].is_copy = true;
+    assert_roles(v, 2, "x:a c:a");
+}
+
 static void version_that_cannot_be_loaded_leaves_the_one_before_current(void **state)
 {
     relais_version v[] = {make("a", ""), make("b", "a"), make("c", "b")};
@@ -135,6 +161,8 @@ int main(void)
         cmocka_unit_test(unknown_first_version_names_the_record),
         cmocka_unit_test(later_of_two_edits_is_a_conflict_with_all_that_follows_it),
         cmocka_unit_test(later_content_under_one_name_is_a_conflict),
+        cmocka_unit_test(copy_of_a_server_gives_way_to_the_original_whichever_came_first),
+        cmocka_unit_test(copy_stands_while_the_original_cannot_be_read),
         cmocka_unit_test(version_that_cannot_be_loaded_leaves_the_one_before_current),
         cmocka_unit_test(quarantined_edit_gives_way_to_another),
         cmocka_unit_test(circle_ends_and_has_one_current),
