@@ -34,7 +34,7 @@ typedef struct relais_offer {
 /* A submission as a list names it; texts belong to the page. */
 typedef struct relais_row {
     const char *id;      /* by which the server is asked */
-    const char *version; /* one version of it alone, or "": whatever is new */
+    const char *version; /* Central: this version alone; Briefcase: the root element's name */
     const char *received, *user, *device;
     const char *after;          /* versions made up to then are known; "" none */
     const relais_offer *offers; /* NULL: to be asked for */
@@ -106,6 +106,9 @@ typedef struct relais_kind {
 } relais_kind;
 
 extern const relais_kind relais_kind_central;
+extern const relais_kind relais_kind_briefcase;
+extern const relais_kind relais_kind_kobo;
+extern const relais_kind relais_kind_ona;
 
 const relais_kind *relais_kind_find(const char *name);
 

@@ -9,6 +9,9 @@
 
 static const relais_kind *const kinds[] = {
     &relais_kind_central,
+    &relais_kind_briefcase,
+    &relais_kind_kobo,
+    &relais_kind_ona,
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
