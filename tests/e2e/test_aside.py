@@ -124,6 +124,24 @@ class Sealed(Aside):
         self.assertEqual(len(values(f"SELECT reason FROM relais.submission WHERE instance_id = '{lives.instance_of(xml)}'"
                                     " AND reason::text NOT LIKE '%onze ans%'")), 1)
 
+    def test_no_answer_lies_in_the_database_either(self):
+        """Of what is refused the ledger keeps a copy: in the tables, the log and the write-ahead log."""
+        if not values("SELECT 1 FROM information_schema.columns WHERE table_schema = 'relais' AND table_name ="
+                      " 'submission' AND column_name = 'seal'"):
+            self.skipTest("this schema's ledger seals nothing")
+        word = f"Zerbo{random.getrandbits(64):x}"
+        for changes in ((("<age>11", "<age>onze"),), ((' id="bf_tip_ident"', ' id="draft"'),)):
+            put(self.recording(("Zerbo", word), *changes))
+        forward()
+        self.assertEqual(len(files("quarantine/*.parcel")), 2)
+        database.psql(NAME, "CHECKPOINT")
+        searched = 0
+        for path in glob.glob(os.path.join(database.dir, "**"), recursive=True):
+            if os.path.isfile(path):
+                data, searched = read(path), searched + 1
+                self.assertFalse(word.encode() in data or word.encode().hex().encode() in data, path)
+        self.assertGreater(searched, 1000)
+
     def test_the_head_says_whose_and_to_which_key(self):
         xml, original, aside = self.refused()
         head = head_of(aside)
@@ -226,6 +244,18 @@ class Shown(Aside):
 
 
 class Replayed(Aside):
+    def forward_without(self, form):
+        """As long as nobody has put the form's mapping there."""
+        mappings, conf = os.path.join(base.directory, "fewer"), base.conf.read_text()
+        shutil.copytree(base.ROOT / "transforms", mappings)
+        os.remove(os.path.join(mappings, form + ".xml"))
+        base.conf.write_text(conf.replace(f"{base.ROOT}/transforms", mappings))
+        try:
+            forward()
+        finally:
+            base.conf.write_text(conf)
+            shutil.rmtree(mappings)
+
     def test_without_the_key_it_stays_and_others_go(self):
         _, _, aside = self.refused()
         plain = spool / "quarantine" / "plain.parcel"
@@ -237,16 +267,13 @@ class Replayed(Aside):
         self.assertFalse(plain.exists())
 
     def test_with_the_key_after_the_cause_is_mended(self):
-        """The organisation that its list lacked."""
-        code = f"ASIDE-{random.randrange(10**6)}"
-        xml = re.sub(r"<org_code>[^<]*<", f"<org_code>{code}<", self.recording())
+        """The mapping was not there yet."""
+        xml = self.recording()
         path = put(xml)
         original = read(path)
-        forward()
+        self.forward_without("bf_tip_ident")
         aside = self.only()
-        self.assertEqual(self.state(xml), ["quarantined"])
-        database.psql(NAME, "INSERT INTO ref.organisation (org_code, name, org_type)"
-                            f" SELECT '{code}', 'Essai', min(code) FROM ref.code WHERE list = 'og'")
+        self.assertEqual((self.state(xml), reason_of(aside)["class"]), (["quarantined"], "unknown-form"))
         self.run_relais("quarantine", "replay", aside.name, "--key", KEYS.private)
         self.assertEqual(files("quarantine/*", "*/tmp/*"), [])
         (back,) = files("*/new/*")

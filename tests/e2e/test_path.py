@@ -195,15 +195,17 @@ class Phones(unittest.TestCase):
                 self.assertIn(path, shown.stdout)
                 self.assertNotIn(value.decode(), shown.stdout)
 
-    def test_32_replay_after_the_list_is_mended(self):
+    def test_32_replay_after_the_mapping_is_there(self):
         instance, xml = lives.fresh("adult", rng)
-        xml = lives.with_answer(xml, "reporter/org_code", b"TEST-NEW")
-        name, reason = self.quarantine(xml)
-        self.assertIn("org_code", reason["path"])
+        mapping = os.path.join(server.state, "transforms", lives.FORM + ".xml")
+        os.rename(mapping, mapping + ".away")
+        try:
+            name, reason = self.quarantine(xml)
+        finally:
+            os.rename(mapping + ".away", mapping)
+        self.assertEqual(reason["class"], "unknown-form")
         listed = server.relais("quarantine", "list")
         self.assertIn(name, listed.stdout)
-        server.sql("INSERT INTO ref.organisation (org_code, name, org_type)"
-                   " SELECT 'TEST-NEW', 'Essai', min(code) FROM ref.code WHERE list = 'og'")
         self.assertEqual(server.relais("quarantine", "replay", name).returncode, 1, "the key is missing")
         replayed = server.relais("quarantine", "replay", name, "--key", server.key)
         self.assertEqual(replayed.returncode, 0, replayed.stderr)
