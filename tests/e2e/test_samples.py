@@ -200,7 +200,7 @@ class Delivered(unittest.TestCase):
 
 
 class Waiting(unittest.TestCase):
-    """Runs last: it leaves one submission in quarantine."""
+    """Runs last: it leaves one submission that waits."""
 
     def test_forms_mappings_and_database_agree_with_nothing_to_say(self):
         for arguments in (["check"], ["check", "--no-database"]):
@@ -215,7 +215,7 @@ class Waiting(unittest.TestCase):
         server.wait_empty()
         [wait] = json.loads(server.relais("status", "--json").stdout)["ledger"]["waiting"]
         self.assertEqual((wait["form"], wait["state"], wait["for"], wait["submissions"]),
-                         ("bf_tip_mois", "quarantined", "organisation", 1))
+                         ("bf_tip_mois", "held", "organisation", 1))
         self.assertIn("an organisation", server.relais("status").stdout)
 
 
