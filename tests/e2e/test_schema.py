@@ -155,6 +155,10 @@ LOOKUPS = {
     "SELECT FROM tip.followup WHERE victim_id = '00000000-0000-0000-0000-000000000000'": "followup_victim_id",
     "SELECT FROM tip.consent_change WHERE victim_id = '00000000-0000-0000-0000-000000000000'": "consent_change_victim_id",
     "SELECT FROM tip.case_suspect WHERE suspect_id = '00000000-0000-0000-0000-000000000000'": "case_suspect_suspect_id",
+    "SELECT FROM relais.claim WHERE table_name = 'tip.criminal_case' AND key = '[\"x\"]'": "claim_pkey",
+    "DELETE FROM relais.claim WHERE table_name || '' = 'tip.criminal_case' AND sub_id = ANY ('{00000000-0000-0000-0000-000000000000}')":
+        "claim_sub_id",
+    "SELECT FROM tip.case_suspect WHERE sub_id = ANY ('{00000000-0000-0000-0000-000000000000}')": "case_suspect_sub_id",
     "SELECT FROM identity.person WHERE keep_until < '2020-01-01'": "person_keep_until",
     "SELECT FROM audit.access_log WHERE subject = '00000000-0000-0000-0000-000000000000'": "access_log_subject",
 }
