@@ -16,9 +16,8 @@ ProxyPass http://127.0.0.1:{port}/v1/
 """
 
 
-class CaptureLoad(test_capture_load.CaptureLoad):
+class LoadTest(test_capture_load.LoadTest):
     Server = ApacheServer
-    test_a_queue_of_one = None              # a request has a thread of its own
 
     def serve(self, location="", before="", **settings):
         """With threads to spare: httpd closes idle connections when it has none left."""
@@ -26,6 +25,10 @@ class CaptureLoad(test_capture_load.CaptureLoad):
 
     def location(self, before, after):
         return LOCATION.format(before=before, after=after, port=self.upstream.port)
+
+
+class CaptureLoad(LoadTest, test_capture_load.CaptureLoad):
+    test_a_queue_of_one = None              # a request has a thread of its own
 
     def test_memory_stays_flat(self):
         """Once each thread has had its turn: APR keeps a pool a thread, and the C library too."""
