@@ -139,11 +139,12 @@ def route_rows(root, ident):
         }
 
 
-def need_rows(root, sub_id, victim):
+def need_rows(root, row, victim):
     seen_on = answer(root, "event/date")
     for seq, one in enumerate(root.findall("need"), 1):
         yield {
-            "sub_id": sub_id, "seq": seq, "victim_id": victim, "org_code": answer(root, "reporter/org_code"),
+            "sub_id": row["sub_id"], "seq": seq, "victim_id": victim, "reported_at": row["received_at"],
+            "org_code": answer(root, "reporter/org_code"),
             "service": answer(one, "service"), "needed_on": seen_on,
             "referred_to": answer(one, "referred_to"), "referral_status": answer(one, "state"),
             "started_on": seen_on if answer(one, "state") == "rf_done" else None, "ended_on": None,
@@ -173,7 +174,7 @@ def rows_of(row):
     rows["exploitation"] = list(exploitation_rows(root, ident, is_armed))
     if not is_armed:
         rows["route_leg"] = list(route_rows(root, ident))
-    rows["assistance"] = list(need_rows(root, row["sub_id"], identification["victim_id"]))
+    rows["assistance"] = list(need_rows(root, row, identification["victim_id"]))
     return rows
 
 
