@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import fill
+import pulling
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CONNECTIONS = (1, 8, 32, 64)
@@ -355,7 +356,7 @@ def main():
     parser = argparse.ArgumentParser(description="Relais beside what the machine can do")
     parser.add_argument("--seconds", type=float, default=5, help="for each measurement of answers")
     parser.add_argument("--short", action="store_true", help="smaller numbers, about four minutes")
-    parser.add_argument("--only", default="answers,capture,memory,forward,ledger",
+    parser.add_argument("--only", default="answers,capture,pull,memory,forward,ledger",
                         help="comma-separated parts")
     options = parser.parse_args()
     parts = options.only.split(",")
@@ -372,6 +373,10 @@ def main():
             measure_answers(relais, tools, directory, seconds)
         if "capture" in parts:
             measure_capture(relais, tools, directory, seconds)
+        if "pull" in parts:
+            pulling.measure(relais, lambda threads, size: run_json(
+                tools[0], relais.spool, str(threads), str(size), str(seconds))["per_second"],
+                directory, ((2000, 0), (200, PHOTO)) if options.short else ((10000, 0), (1000, PHOTO)))
         if "memory" in parts:
             measure_worker_memory(relais)
         if "forward" in parts:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The benchmark: what Relais does beside what the same machine can do in the same run.
 #
-#   sh tests/bench/run.sh [--short] [--seconds N] [--only answers,capture,memory,forward,ledger]
+#   sh tests/bench/run.sh [--short] [--seconds N] [--only answers,capture,pull,memory,forward,ledger]
 #
 # Installs what is missing, starts a private Relais by plugin/quickstart.sh, measures, stops it,
 # and prints the tables that stand in README.md. It takes about 22 minutes (--short: 5). Nothing
