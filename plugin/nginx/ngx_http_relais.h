@@ -27,11 +27,10 @@
 #error "Relais needs an nginx that was configured with --with-threads"
 #endif
 
+#include "openrosa/address.h"
+#include "openrosa/document.h"
 #include "openrosa/intake.h"
-#include "openrosa/reply.h"
-#include "openrosa/routes.h"
-
-#include <pthread.h>
+#include "openrosa/limit.h"
 
 /* What a location does. */
 typedef enum {
@@ -40,20 +39,15 @@ typedef enum {
     NGX_HTTP_RELAIS_CAPTURE
 } ngx_http_relais_mode_e;
 
-/* A spool, or a directory of forms, as one worker has it: opened when it is first there,
- * shared by all locations that name it. `open` is NULL until then; `lock` guards it. */
+/* A spool, or a directory of forms, that the configuration names: once, however many
+ * locations do. Opened by each worker for itself. */
 typedef struct ngx_http_relais_spool {
     const char *directory;
     uint64_t floor;
-    pthread_mutex_t lock;
-    relais_spool *open;
 } ngx_http_relais_spool_t;
 
 typedef struct ngx_http_relais_forms {
     const char *directory;
-    pthread_mutex_t lock;
-    relais_forms *open;
-    relais_snapshot *told; /* the snapshot whose complaints are in the log */
 } ngx_http_relais_forms_t;
 
 typedef struct ngx_http_relais_main_conf {
@@ -88,23 +82,9 @@ typedef struct ngx_http_relais_loc_conf {
     ngx_array_t *error_pages; /* of this level: a location that has the same inherited them */
 } ngx_http_relais_loc_conf_t;
 
-/* An answer to a request for something published. */
-typedef struct ngx_http_relais_document {
-    const char *base_url;
-    const char *form_filter; /* ?formID=, or NULL */
-    relais_snapshot *snapshot;
-    relais_buffer rendered;
-    const char *bytes; /* in `rendered` or in the snapshot; NULL: the open file */
-    size_t length;
-    const char *path;
-    int fd;
-    char etag[35];
-} ngx_http_relais_document_t;
-
 /* A submission between its last byte and its answer. */
 typedef struct ngx_http_relais_submission {
     relais_request request;
-    bool forms_missing; /* whether its form is known cannot be said */
 } ngx_http_relais_submission_t;
 
 /* A captured request's life. */
@@ -148,7 +128,9 @@ struct ngx_http_relais_ctx {
 
     relais_reply reply; /* the verdict; RELAIS_REPLY_RECEIVED is success */
     relais_error error; /* the technical reason of another */
-    ngx_http_relais_document_t document;
+    const char *base_url;
+    const char *form_filter; /* ?formID=, or NULL */
+    relais_document document;
     ngx_http_relais_submission_t submission;
     ngx_http_relais_capture_t capture;
 
@@ -168,15 +150,14 @@ ngx_http_relais_spool_t *ngx_http_relais_add_spool(ngx_conf_t *cf, const ngx_str
 ngx_http_relais_forms_t *ngx_http_relais_add_forms(ngx_conf_t *cf, const ngx_str_t *directory);
 
 /* Blocking. NULL with err set while it cannot be opened. */
-relais_spool *ngx_http_relais_open_spool(ngx_http_relais_spool_t *spool, relais_error *err);
+relais_spool *ngx_http_relais_open_spool(const ngx_http_relais_spool_t *spool, relais_error *err);
 
-/* Blocking. The present snapshot, for relais_snapshot_release(); new complaints about it and
- * troubles with the directory go to `log`. NULL while there is none. */
-relais_snapshot *ngx_http_relais_acquire_forms(ngx_http_relais_forms_t *forms, bool force,
-                                               ngx_log_t *log);
+/* The published forms of a location, whose troubles go to `log`. */
+relais_library ngx_http_relais_library(const ngx_http_relais_forms_t *forms, ngx_log_t *log);
 
-void ngx_http_relais_open_stores(ngx_http_relais_main_conf_t *conf, ngx_log_t *log);
-void ngx_http_relais_close_stores(ngx_http_relais_main_conf_t *conf);
+/* When a worker starts. False without memory. */
+bool ngx_http_relais_open_stores(ngx_http_relais_main_conf_t *conf, ngx_log_t *log);
+void ngx_http_relais_close_stores(void);
 
 /* ---- requests --------------------------------------------------------------------------- */
 
@@ -213,14 +194,11 @@ ngx_http_relais_ctx_t *ngx_http_relais_find_capture(const ngx_http_request_t *r)
 /* The value of a request header by name, or an empty string. */
 ngx_str_t ngx_http_relais_header(const ngx_http_request_t *r, const char *name);
 
-/* The same of a header that proxies make a list of: what the first of them wrote. */
-ngx_str_t ngx_http_relais_forwarded(const ngx_http_request_t *r, const char *name);
-
 /* The decoded value of a query parameter in the request's pool, or NULL. */
 const char *ngx_http_relais_argument(ngx_http_request_t *r, const char *name);
 
-/* The host and port that the client wrote, as the first proxy passed them on. */
-ngx_str_t ngx_http_relais_host(ngx_http_request_t *r);
+/* What the request says about the address that the client used, but for the location's path. */
+ngx_int_t ngx_http_relais_address(ngx_http_request_t *r, relais_address *out);
 
 /* Fills all but `source` and `host` of a request whose body is read. Its segments are the
  * request's own buffers. */

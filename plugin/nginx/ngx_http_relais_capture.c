@@ -44,10 +44,12 @@ static void stage(ngx_http_relais_ctx_t *ctx, ngx_log_t *log)
 static ngx_int_t start_staging(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx)
 {
     relais_request *request = &ctx->submission.request;
-    ngx_str_t host = ngx_http_relais_host(r);
+    relais_address address;
 
+    if (ngx_http_relais_address(r, &address) != NGX_OK)
+        return NGX_ERROR;
     request->source = "capture";
-    request->host = ngx_http_relais_text(r, &host);
+    request->host = relais_address_host(&address, ctx->arena);
     if (request->host == NULL || ngx_http_relais_describe(r, request) != NGX_OK)
         return NGX_ERROR;
     ctx->run = stage;

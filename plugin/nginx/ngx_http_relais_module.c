@@ -38,16 +38,6 @@
 
 #include <libxml/parser.h>
 
-/* Collect sends as much as this in one request where nothing is announced. */
-#define COLLECT_LIMIT 10000000
-
-/* Collect counts the bytes of files alone; boundaries and part headers come on top: at most
- * 102 parts of some 300 bytes, and names of any length. */
-#define MULTIPART_OVERHEAD (64 * 1024)
-
-/* Announced where client_max_body_size is 0, which is no limit at all: a number is due. */
-#define LIMIT_WITHOUT_LIMIT 100000000
-
 #define SPOOL_FLOOR (256 * 1024 * 1024)
 
 /* A phone on a slow line sends its whole body before it reads a refusal: 30 MB in five
@@ -204,46 +194,33 @@ static char *check_directories(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf)
     return NGX_CONF_ERROR;
 }
 
-/* The size for client_max_body_size that holds `bytes`, in whole megabytes as people write. */
-static off_t body_megabytes(off_t bytes)
-{
-    return (bytes + 1048575) / 1048576;
-}
-
-/* Settles what HEAD submission announces. A phone that is told more than nginx lets in sends
- * all of it, is refused with 413, and does the same again for ever. */
+/* Settles what HEAD submission announces. */
 static char *check_limit(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf, off_t body_size)
 {
-    off_t needed;
+    bool is_default = conf->accept_length == NGX_CONF_UNSET;
+    relais_limit limit;
+    bool fits = relais_limit_settle(is_default ? -1 : conf->accept_length, body_size, &limit);
 
-    conf->limit_mb = body_size == 0 ? LIMIT_WITHOUT_LIMIT / 1000000 : body_size / 1048576;
-    if (conf->limit_mb == 0)
-        conf->limit_mb = 1;
-    if (conf->accept_length == NGX_CONF_UNSET) {
-        needed = COLLECT_LIMIT + MULTIPART_OVERHEAD;
-        if (body_size == 0 || body_size >= needed) {
-            conf->limit = body_size == 0 ? LIMIT_WITHOUT_LIMIT : body_size - MULTIPART_OVERHEAD;
-            return NGX_CONF_OK;
-        }
+    conf->limit = (off_t)limit.announced;
+    conf->limit_mb = limit.megabytes;
+    if (fits)
+        return NGX_CONF_OK;
+    if (is_default)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "client_max_body_size is %O, but ODK Collect sends up to %d bytes "
                            "of files in one request, %O with what multipart adds; write "
                            "\"client_max_body_size 100m;\" in location \"%V\", or, for "
                            "less, also \"relais_accept_length SIZE;\"" AT,
-                           body_size, COLLECT_LIMIT, needed, &conf->prefix, PLACE(conf));
-        return NGX_CONF_ERROR;
-    }
-    conf->limit = conf->accept_length;
-    needed = conf->accept_length + MULTIPART_OVERHEAD;
-    if (body_size == 0 || needed <= body_size)
-        return NGX_CONF_OK;
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "relais_accept_length is %O and client_max_body_size is %O, but it "
-                       "takes %O to let in that much with what multipart adds; write "
-                       "\"client_max_body_size %Om;\" in location \"%V\", or a smaller "
-                       "relais_accept_length" AT,
-                       conf->accept_length, body_size, needed, body_megabytes(needed),
-                       &conf->prefix, PLACE(conf));
+                           body_size, RELAIS_COLLECT_LIMIT, (off_t)limit.needed, &conf->prefix,
+                           PLACE(conf));
+    else
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "relais_accept_length is %O and client_max_body_size is %O, but it "
+                           "takes %O to let in that much with what multipart adds; write "
+                           "\"client_max_body_size %Om;\" in location \"%V\", or a smaller "
+                           "relais_accept_length" AT,
+                           conf->accept_length, body_size, (off_t)limit.needed,
+                           (off_t)relais_limit_megabytes(limit.needed), &conf->prefix, PLACE(conf));
     return NGX_CONF_ERROR;
 }
 
@@ -301,6 +278,7 @@ static ngx_int_t set_prefix(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf,
     conf->path.data = ngx_pnalloc(cf->pool, conf->path.len + 1);
     if (conf->path.data == NULL)
         return NGX_ERROR;
+    conf->path.data[conf->path.len] = '\0';
     if (escaped == 0)
         ngx_memcpy(conf->path.data, name.data, name.len);
     else
@@ -473,19 +451,16 @@ static ngx_int_t init_worker(ngx_cycle_t *cycle)
 {
     ngx_http_relais_main_conf_t *conf = worker_conf(cycle);
 
-    if (conf != NULL && conf->spools.nelts > 0) {
-        xmlInitParser();
-        ngx_http_relais_open_stores(conf, cycle->log);
-    }
-    return NGX_OK;
+    if (conf == NULL)
+        return NGX_OK;
+    xmlInitParser();
+    return ngx_http_relais_open_stores(conf, cycle->log) ? NGX_OK : NGX_ERROR;
 }
 
 static void exit_worker(ngx_cycle_t *cycle)
 {
-    ngx_http_relais_main_conf_t *conf = worker_conf(cycle);
-
-    if (conf != NULL)
-        ngx_http_relais_close_stores(conf);
+    if (worker_conf(cycle) != NULL)
+        ngx_http_relais_close_stores();
 }
 
 /* ---- what nginx loads ------------------------------------------------------------------- */

@@ -26,42 +26,38 @@ ngx_str_t ngx_http_relais_header(const ngx_http_request_t *r, const char *name)
     return none;
 }
 
-/* Each proxy adds its own value at the end of a list. */
-ngx_str_t ngx_http_relais_forwarded(const ngx_http_request_t *r, const char *name)
+/* NULL when the header is not there. */
+static ngx_int_t header_text(ngx_http_request_t *r, const char *name, const char **out)
 {
-    ngx_str_t list = ngx_http_relais_header(r, name);
-    size_t length = 0;
+    ngx_str_t value = ngx_http_relais_header(r, name);
 
-    while (length < list.len && list.data[length] != ',' && list.data[length] != ' ')
-        length++;
-    list.len = length;
-    return list;
+    *out = value.data == NULL ? NULL : ngx_http_relais_text(r, &value);
+    return value.data == NULL || *out != NULL ? NGX_OK : NGX_ERROR;
 }
 
-/* A name or address, with or without a port. */
-static bool is_host(ngx_str_t host)
+static const char *scheme_of(const ngx_http_request_t *r)
 {
-    for (size_t i = 0; i < host.len; i++) {
-        u_char c = host.data[i];
-        bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-        bool is_digit = c >= '0' && c <= '9';
-
-        if (!is_letter && !is_digit && (c == '\0' || strchr(".-_:[]", c) == NULL))
-            return false;
-    }
-    return host.len > 0;
+#if (NGX_HTTP_SSL || NGX_COMPAT)
+    if (r->connection->ssl != NULL)
+        return "https";
+#endif
+    return "http";
 }
 
-ngx_str_t ngx_http_relais_host(ngx_http_request_t *r)
+ngx_int_t ngx_http_relais_address(ngx_http_request_t *r, relais_address *out)
 {
     ngx_http_core_srv_conf_t *server = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
-    ngx_str_t forwarded = ngx_http_relais_forwarded(r, "X-Forwarded-Host");
 
-    if (is_host(forwarded))
-        return forwarded;
-    if (r->headers_in.host != NULL && is_host(r->headers_in.host->value))
-        return r->headers_in.host->value;
-    return server->server_name;
+    ngx_memzero(out, sizeof(*out));
+    out->scheme = scheme_of(r);
+    out->server_name = ngx_http_relais_text(r, &server->server_name);
+    if (out->server_name == NULL ||
+        header_text(r, "X-Forwarded-Proto", &out->forwarded_proto) != NGX_OK ||
+        header_text(r, "X-Forwarded-Host", &out->forwarded_host) != NGX_OK)
+        return NGX_ERROR;
+    if (r->headers_in.host != NULL)
+        out->host = ngx_http_relais_text(r, &r->headers_in.host->value);
+    return r->headers_in.host == NULL || out->host != NULL ? NGX_OK : NGX_ERROR;
 }
 
 char *ngx_http_relais_text(ngx_http_request_t *r, const ngx_str_t *text)

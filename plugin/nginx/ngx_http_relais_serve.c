@@ -7,148 +7,27 @@
  */
 #include "ngx_http_relais.h"
 
-#include <fcntl.h>
-
-/* A thousand forms (RELAIS_FORMS_MAX) of at most a few KB of names and URLs. */
-#define LISTING_MAX (16 * 1024 * 1024)
-
 static const ngx_str_t no_cache = ngx_string("no-cache");
 
-/* ---- the address that the phone used ---------------------------------------------------- */
-
-static bool is_text(ngx_str_t value, const char *text)
+static const char *base_url_of(ngx_http_request_t *r, const ngx_http_relais_ctx_t *ctx)
 {
-    return value.len == ngx_strlen(text) &&
-           ngx_strncasecmp(value.data, (u_char *)text, value.len) == 0;
-}
+    relais_address address;
 
-static const char *scheme_of(ngx_http_request_t *r)
-{
-    ngx_str_t forwarded = ngx_http_relais_forwarded(r, "X-Forwarded-Proto");
-
-    if (is_text(forwarded, "https"))
-        return "https";
-    if (is_text(forwarded, "http"))
-        return "http";
-#if (NGX_HTTP_SSL || NGX_COMPAT)
-    if (r->connection->ssl != NULL)
-        return "https";
-#endif
-    return "http";
-}
-
-static const char *base_url_of(ngx_http_request_t *r, const ngx_http_relais_loc_conf_t *conf)
-{
-    ngx_str_t host;
-    const char *scheme;
-    u_char *url, *end;
-
-    if (conf->base_url.len > 0)
-        return (const char *)conf->base_url.data;
-    scheme = scheme_of(r);
-    host = ngx_http_relais_host(r);
-    url = ngx_pnalloc(r->pool, sizeof("https://") + host.len + conf->path.len);
-    if (url == NULL)
+    if (ctx->conf->base_url.len > 0)
+        return (const char *)ctx->conf->base_url.data;
+    if (ngx_http_relais_address(r, &address) != NGX_OK)
         return NULL;
-    end = ngx_sprintf(url, "%s://%V%V", scheme, &host, &conf->path);
-    *end = '\0';
-    return (const char *)url;
+    address.path = (const char *)ctx->conf->path.data;
+    return relais_base_url(&address, ctx->arena);
 }
 
-/* ---- in the thread: make the document --------------------------------------------------- */
-
-static void use_bytes(ngx_http_relais_document_t *document, const char *bytes, size_t length)
-{
-    document->bytes = bytes;
-    document->length = length;
-}
-
-static relais_reply use_rendered(ngx_http_relais_ctx_t *ctx)
-{
-    ngx_http_relais_document_t *document = &ctx->document;
-
-    if (!relais_buffer_check(&document->rendered, "the listing", &ctx->error))
-        return RELAIS_REPLY_BROKEN;
-    use_bytes(document, document->rendered.data, document->rendered.length);
-    relais_etag_of(document->bytes, document->length, document->etag);
-    return RELAIS_REPLY_RECEIVED;
-}
-
-static bool is_what_was_hashed(int fd, const relais_media *media)
-{
-    struct stat now;
-
-    return fstat(fd, &now) == 0 && S_ISREG(now.st_mode) && now.st_dev == media->device &&
-           now.st_ino == media->inode && (uint64_t)now.st_size == media->size &&
-           now.st_mtim.tv_sec == media->modified.tv_sec &&
-           now.st_mtim.tv_nsec == media->modified.tv_nsec;
-}
-
-/* A file being replaced is busy: by the time the phone asks again it is published. */
-static relais_reply open_media(ngx_http_relais_ctx_t *ctx, const relais_media *media)
-{
-    ngx_http_relais_document_t *document = &ctx->document;
-    int fd = open(media->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-    if (fd < 0) {
-        relais_error_system(&ctx->error, errno, media->path, "a media file cannot be opened");
-        return RELAIS_REPLY_BUSY;
-    }
-    if (!is_what_was_hashed(fd, media)) {
-        close(fd);
-        relais_error_set(&ctx->error, RELAIS_ERR_CONFIG,
-                         "a media file has changed since it was listed");
-        relais_error_at(&ctx->error, media->path, 0);
-        return RELAIS_REPLY_BUSY;
-    }
-    document->fd = fd;
-    document->path = media->path;
-    document->length = media->size;
-    relais_etag_from_md5(media->md5, document->etag);
-    return RELAIS_REPLY_RECEIVED;
-}
-
-static relais_reply make_document(ngx_http_relais_ctx_t *ctx)
-{
-    ngx_http_relais_document_t *document = &ctx->document;
-    const relais_form_entry *form;
-    const relais_media *media;
-
-    if (ctx->route.kind == RELAIS_ROUTE_FORM_LIST) {
-        relais_form_list_render(document->snapshot, document->base_url, document->form_filter,
-                                &document->rendered);
-        return use_rendered(ctx);
-    }
-    form = relais_snapshot_find(document->snapshot, ctx->route.form_id, ctx->route.version);
-    if (form == NULL)
-        return RELAIS_REPLY_NOT_FOUND;
-    if (ctx->route.kind == RELAIS_ROUTE_MANIFEST) {
-        relais_manifest_render(form, document->base_url, &document->rendered);
-        return use_rendered(ctx);
-    }
-    if (ctx->route.kind == RELAIS_ROUTE_MEDIA) {
-        media = relais_form_media(form, ctx->route.filename);
-        return media == NULL ? RELAIS_REPLY_NOT_FOUND : open_media(ctx, media);
-    }
-    use_bytes(document, form->xml, form->xml_length);
-    relais_etag_from_md5(form->md5, document->etag);
-    return RELAIS_REPLY_RECEIVED;
-}
-
-/* What is not in the present snapshot may have come since, and another worker may have
- * listed it already: then the directory is looked at again before the phone is refused. */
+/* In the thread. */
 static void find_document(ngx_http_relais_ctx_t *ctx, ngx_log_t *log)
 {
-    relais_buffer_init(&ctx->document.rendered, LISTING_MAX);
-    for (int attempt = 0; attempt < 2; attempt++) {
-        if (ctx->document.snapshot != NULL)
-            relais_snapshot_release(ctx->document.snapshot);
-        relais_error_clear(&ctx->error);
-        ctx->document.snapshot = ngx_http_relais_acquire_forms(ctx->conf->forms, attempt > 0, log);
-        ctx->reply = ctx->document.snapshot == NULL ? RELAIS_REPLY_BUSY : make_document(ctx);
-        if (ctx->reply == RELAIS_REPLY_RECEIVED)
-            return;
-    }
+    relais_library library = ngx_http_relais_library(ctx->conf->forms, log);
+
+    ctx->reply = relais_document_find(&ctx->document, &library, &ctx->route, ctx->base_url,
+                                      ctx->form_filter, &ctx->error);
 }
 
 /* ---- in the event loop: send it --------------------------------------------------------- */
@@ -174,8 +53,7 @@ static void set_xml_type(ngx_http_request_t *r)
     ngx_str_set(&r->headers_out.charset, "utf-8");
 }
 
-static ngx_int_t set_document_headers(ngx_http_request_t *r,
-                                      const ngx_http_relais_document_t *document)
+static ngx_int_t set_document_headers(ngx_http_request_t *r, const relais_document *document)
 {
     ngx_str_t etag = {ngx_strlen(document->etag), (u_char *)document->etag};
 
@@ -193,7 +71,7 @@ static ngx_int_t set_document_headers(ngx_http_request_t *r,
     return set_media_type(r);
 }
 
-static ngx_buf_t *document_buf(ngx_http_request_t *r, const ngx_http_relais_document_t *document)
+static ngx_buf_t *document_buf(ngx_http_request_t *r, const relais_document *document)
 {
     ngx_buf_t *buf = ngx_calloc_buf(r->pool);
 
@@ -262,10 +140,10 @@ static ngx_int_t serve_document(ngx_http_request_t *r, ngx_http_relais_ctx_t *ct
 
     if (rc != NGX_OK)
         return rc;
-    ctx->document.base_url = base_url_of(r, ctx->conf);
-    if (ctx->document.base_url == NULL)
+    ctx->base_url = base_url_of(r, ctx);
+    if (ctx->base_url == NULL)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    ctx->document.form_filter = ngx_http_relais_argument(r, "formID");
+    ctx->form_filter = ngx_http_relais_argument(r, "formID");
     ctx->run = find_document;
     ctx->finish = send_document;
     if (ngx_http_relais_post_task(r, ctx) != NGX_OK)
@@ -292,26 +170,19 @@ static const struct route_rule {
                                  ngx_http_relais_serve_submission},
 };
 
-static bool starts_with(ngx_str_t text, ngx_str_t prefix)
+static size_t path_length(ngx_str_t uri)
 {
-    return text.len >= prefix.len && ngx_memcmp(text.data, prefix.data, prefix.len) == 0;
+    size_t length = 0;
+
+    while (length < uri.len && uri.data[length] != '?' && uri.data[length] != '#')
+        length++;
+    return length;
 }
 
-/* The path as the phone wrote it, since a form's id may hold an encoded slash; where that
- * does not begin as the location does in our own URLs (other encoding, a rewrite), the path
- * as nginx understood it, encoded again. */
-static ngx_int_t written_path(ngx_http_request_t *r, ngx_str_t prefix, ngx_str_t *path)
+static ngx_int_t encode_path(ngx_http_request_t *r, ngx_str_t *path)
 {
-    uintptr_t escaped;
+    uintptr_t escaped = ngx_escape_uri(NULL, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
 
-    *path = r->unparsed_uri;
-    path->len = 0;
-    while (path->len < r->unparsed_uri.len && path->data[path->len] != '?' &&
-           path->data[path->len] != '#')
-        path->len++;
-    if (r->valid_unparsed_uri && starts_with(*path, prefix))
-        return NGX_OK;
-    escaped = ngx_escape_uri(NULL, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
     *path = r->uri;
     if (escaped == 0)
         return NGX_OK;
@@ -323,24 +194,24 @@ static ngx_int_t written_path(ngx_http_request_t *r, ngx_str_t prefix, ngx_str_t
     return NGX_OK;
 }
 
-/* What follows the location's prefix. Collect strips one slash of a server's address at
- * most, so there may be more of them. */
-static ngx_int_t rest_of_path(ngx_http_request_t *r, const ngx_http_relais_loc_conf_t *conf,
-                              ngx_str_t *rest)
+/* The path below the location as the phone wrote it, since a form's id may hold an encoded
+ * slash; where that does not begin as the location does in our own URLs (other encoding, a
+ * rewrite), the path as nginx understood it, encoded again. */
+static ngx_int_t path_below(ngx_http_request_t *r, const ngx_http_relais_loc_conf_t *conf,
+                            const char **rest, size_t *length)
 {
+    const char *location = (const char *)conf->path.data;
     ngx_str_t path;
-    size_t start;
 
-    if (written_path(r, conf->path, &path) != NGX_OK)
-        return NGX_ERROR;
-    start = starts_with(path, conf->path) ? conf->path.len : path.len;
-    ngx_str_null(rest);
-    if (start == path.len || path.data[start] != '/')
+    if (r->valid_unparsed_uri && relais_path_below(location, (const char *)r->unparsed_uri.data,
+                                                   path_length(r->unparsed_uri), rest, length))
         return NGX_OK;
-    while (start < path.len && path.data[start] == '/')
-        start++;
-    rest->data = path.data + start;
-    rest->len = path.len - start;
+    if (encode_path(r, &path) != NGX_OK)
+        return NGX_ERROR;
+    if (!relais_path_below(location, (const char *)path.data, path.len, rest, length)) {
+        *rest = "";
+        *length = 0;
+    }
     return NGX_OK;
 }
 
@@ -348,12 +219,12 @@ ngx_int_t ngx_http_relais_serve(ngx_http_request_t *r)
 {
     ngx_http_relais_ctx_t *ctx = ngx_http_relais_get_ctx(r);
     const struct route_rule *rule;
-    ngx_str_t rest;
+    const char *rest;
+    size_t length;
 
-    if (ctx == NULL || rest_of_path(r, ctx->conf, &rest) != NGX_OK)
+    if (ctx == NULL || path_below(r, ctx->conf, &rest, &length) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    if (!relais_route_parse((const char *)rest.data, rest.len, ctx->arena, &ctx->route,
-                            &ctx->error))
+    if (!relais_route_parse(rest, length, ctx->arena, &ctx->route, &ctx->error))
         return refuse(r, RELAIS_REPLY_BAD_REQUEST);
     rule = &rules[ctx->route.kind];
     if (r->method & rule->methods)

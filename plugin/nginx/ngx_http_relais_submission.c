@@ -31,45 +31,6 @@ static ngx_int_t announce(ngx_http_request_t *r, const ngx_http_relais_ctx_t *ct
 
 /* ---- POST, in the thread ---------------------------------------------------------------- */
 
-static bool is_in_snapshot(ngx_http_relais_ctx_t *ctx, const char *form_id, bool force,
-                           ngx_log_t *log)
-{
-    relais_snapshot *snapshot = ngx_http_relais_acquire_forms(ctx->conf->forms, force, log);
-    bool is_known;
-
-    if (snapshot == NULL) {
-        ctx->submission.forms_missing = true;
-        return false;
-    }
-    is_known = relais_snapshot_find(snapshot, form_id, NULL) != NULL;
-    relais_snapshot_release(snapshot);
-    return is_known;
-}
-
-struct known_form {
-    ngx_http_relais_ctx_t *ctx;
-    ngx_log_t *log;
-};
-
-static bool is_known_form(void *context, const char *form_id)
-{
-    const struct known_form *known = context;
-
-    return is_in_snapshot(known->ctx, form_id, false, known->log) ||
-           is_in_snapshot(known->ctx, form_id, true, known->log);
-}
-
-static relais_reply judge(ngx_http_relais_ctx_t *ctx, relais_parcel_head *head, ngx_log_t *log)
-{
-    ngx_http_relais_submission_t *submission = &ctx->submission;
-    struct known_form known = {ctx, log};
-    relais_reply reply =
-        relais_receive(&submission->request, is_known_form, &known, ctx->arena, head, &ctx->error);
-
-    return submission->forms_missing && reply == RELAIS_REPLY_UNKNOWN_FORM ? RELAIS_REPLY_BUSY
-                                                                           : reply;
-}
-
 static relais_reply store(ngx_http_relais_ctx_t *ctx, relais_spool *spool,
                           const relais_parcel_head *head)
 {
@@ -83,11 +44,12 @@ static relais_reply store(ngx_http_relais_ctx_t *ctx, relais_spool *spool,
 
 static void receive(ngx_http_relais_ctx_t *ctx, ngx_log_t *log)
 {
+    relais_library library = ngx_http_relais_library(ctx->conf->forms, log);
     relais_parcel_head head;
     relais_spool *spool;
 
-    relais_parcel_head_init(&head);
-    ctx->reply = judge(ctx, &head, log);
+    ctx->reply =
+        relais_library_receive(&library, &ctx->submission.request, ctx->arena, &head, &ctx->error);
     if (ctx->reply != RELAIS_REPLY_RECEIVED)
         return;
     spool = ngx_http_relais_open_spool(ctx->conf->spool, &ctx->error);

@@ -21,11 +21,7 @@ static void release_ctx(void *data)
 {
     ngx_http_relais_ctx_t *ctx = data;
 
-    if (ctx->document.fd >= 0)
-        close(ctx->document.fd);
-    if (ctx->document.snapshot != NULL)
-        relais_snapshot_release(ctx->document.snapshot);
-    relais_buffer_free(&ctx->document.rendered);
+    relais_document_close(&ctx->document);
     if (ctx->capture.spool != NULL)
         relais_spool_abort(ctx->capture.spool, &ctx->capture.staged);
     relais_buffer_free(&ctx->capture.held);
@@ -43,8 +39,7 @@ ngx_http_relais_ctx_t *ngx_http_relais_make_ctx(ngx_http_request_t *r)
     ngx_memzero(ctx, sizeof(*ctx));
     ctx->conf = ngx_http_get_module_loc_conf(r, ngx_http_relais_module);
     ctx->request = r;
-    ctx->document.fd = -1;
-    relais_buffer_init(&ctx->document.rendered, 0);
+    relais_document_init(&ctx->document);
     ctx->capture.staged.shard = -1;
     relais_error_clear(&ctx->error);
     ctx->arena = relais_arena_create(ARENA_MAX);
