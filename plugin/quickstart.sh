@@ -492,7 +492,7 @@ SELECT left(i.identification_id::text, 8) AS "identification", i.event_date AS "
        (SELECT count(*) FROM tip.exploitation x WHERE x.identification_id = i.identification_id) AS "forms of exploitation",
        (SELECT count(*) FROM tip.route_leg x WHERE x.identification_id = i.identification_id) AS "legs of the route"
   FROM tip.identification i ORDER BY i.event_date, i.identification_id LIMIT 20;
-SELECT state, count(*) AS "submissions", sum(octet_length(xml)) AS "bytes of XML kept" FROM relais.submission GROUP BY state;
+SELECT state, count(*) AS "submissions", sum(octet_length(xml)) AS "bytes kept, sealed" FROM relais.submission GROUP BY state;
 END
 }
 

@@ -105,6 +105,26 @@ static const relais_command commands[] = {
         "The beginning of a NAME suffices when no other parcel begins so. The exit code is 1 "
         "when\n"
         "parcels to be replayed stay for lack of their key.\n")},
+    {"replay", relais_command_replay, true,
+     "[--key FILE] [--passphrase-fd N] [--form F] [--instance ID] [--all] [--json]",
+     N_("evaluate submissions of the database again with today's mappings"),
+     N_("Takes from the ledger what waits or was refused there, and what another mapping than "
+        "today's\n"
+        "made rows of, evaluates it and writes its rows anew, each submission in a transaction.\n"
+        "What is refused stays as it was. The forwarder may go on working.\n"
+        "\n"
+        "  --key FILE          private key in PEM form, for what is sealed; keep it elsewhere\n"
+        "  --passphrase-fd N   read its passphrase from this file descriptor; otherwise it is\n"
+        "                      asked for at the terminal\n"
+        "  --form F            only submissions of this form\n"
+        "  --instance ID       only this one, whichever mapping made its rows\n"
+        "  --all               every one whose rows stand\n"
+        "  --json              the counts for programs\n"
+        "\n"
+        "The exit code is 1 when something stays as it was: refused, or sealed for a key that "
+        "was\n"
+        "not given. Attached files of what was in quarantine come with their parcel: relais\n"
+        "quarantine replay.\n")},
     {"erase", relais_command_erase, true,
      "(--card CODE | --instance ID [--form FORM]) --reason TEXT\n"
      "                    [--key FILE [--passphrase-fd N]] [--dry-run | --yes]",

@@ -6,21 +6,25 @@
 #include "store/attachments.h"
 
 #include "base/text.h"
+#include "spool/scratch.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Large enough that reading and sending cost nothing beside the server's work. */
 enum { PIECE_SIZE = 256 * 1024, ROW_HEAD_MAX = 16 * 1024, UUID_SIZE = 16 };
 
 static const char copy_sql[] =
-    "COPY relais.attachment (sub_id, name, sha256, size, media_type, expected, received_at, bytes)"
+    "COPY relais.attachment (sub_id, name, sha256, size, media_type, expected, received_at, seal,"
+    "                        bytes)"
     " FROM STDIN (FORMAT binary)";
 
-enum { COPY_FIELDS = 8 };
+enum { COPY_FIELDS = 9 };
 
 static const char signature[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0"; /* and no flags, no extension */
 enum { SIGNATURE_SIZE = 11 + 4 + 4 };
@@ -74,46 +78,136 @@ static void append_time(relais_buffer *row, const char *iso)
     append_field(row, &microseconds, sizeof microseconds);
 }
 
-/* Everything of a row but the file's bytes, whose length is announced at the end. */
+static void append_text(relais_buffer *row, const char *text)
+{
+    static const uint32_t null = 0xFFFFFFFF;
+
+    if (text != NULL)
+        append_field(row, text, strlen(text));
+    else
+        relais_buffer_append(row, &null, sizeof null);
+}
+
+/* Everything of a row but the `length` bytes kept of the file, which are announced at the end. */
 static bool send_row_head(relais_store *store, const relais_item *item, const relais_file *file,
-                          relais_error *err)
+                          uint64_t length, relais_error *err)
 {
     uint16_t fields = htons(COPY_FIELDS);
     uint64_t size = htobe64(file->size);
-    uint32_t length = htonl((uint32_t)file->size);
+    uint32_t announced = htonl((uint32_t)length);
     relais_buffer row;
     bool ok;
 
     relais_buffer_init(&row, ROW_HEAD_MAX);
     relais_buffer_append(&row, &fields, sizeof fields);
     append_uuid(&row, item->sub_id);
-    append_field(&row, file->name, strlen(file->name));
+    append_text(&row, file->name);
     append_field(&row, file->sha256, sizeof file->sha256);
     append_field(&row, &size, sizeof size);
-    append_field(&row, file->media_type, strlen(file->media_type));
+    append_text(&row, file->media_type);
     append_field(&row, file->expected ? "\1" : "\0", 1);
     append_time(&row, item->received);
-    relais_buffer_append(&row, &length, sizeof length);
+    append_text(&row, relais_item_seal_id(item));
+    relais_buffer_append(&row, &announced, sizeof announced);
     ok = relais_buffer_check(&row, "an attachment's description", err) &&
          send_bytes(store, row.data, row.length, err);
     relais_buffer_free(&row);
     return ok;
 }
 
-static bool send_file(relais_store *store, const relais_parcel *parcel, const relais_file *file,
-                      char *piece, relais_error *err)
+/* What sending the files of one item works with. */
+struct sender {
+    relais_store *store;
+    relais_spool *spool;
+    const relais_item *item;
+    const relais_parcel *parcel;
+    char *piece; /* PIECE_SIZE bytes */
+};
+
+static bool send_plain(const struct sender *s, const relais_file *file, relais_error *err)
 {
     uint64_t done = 0;
 
+    if (!send_row_head(s->store, s->item, file, file->size, err))
+        return false;
     while (done < file->size) {
         size_t length = file->size - done < PIECE_SIZE ? (size_t)(file->size - done) : PIECE_SIZE;
-        if (!relais_parcel_read(parcel, file->offset + done, piece, length, err) ||
-            !send_bytes(store, piece, length, err))
+        if (!relais_parcel_read(s->parcel, file->offset + done, s->piece, length, err) ||
+            !send_bytes(s->store, s->piece, length, err))
             return false;
         done += length;
     }
     return true;
 }
+
+/* ---- sealed ------------------------------------------------------------------------------- */
+
+/* A file on its way from the parcel to the scratch file. */
+struct sealing {
+    relais_spool *spool;
+    const relais_parcel *parcel;
+    const relais_file *file;
+    uint64_t done;
+    int fd;
+};
+
+static bool read_piece(void *data, char *bytes, size_t size, size_t *length, relais_error *err)
+{
+    struct sealing *s = data;
+    uint64_t left = s->file->size - s->done;
+
+    *length = left < size ? (size_t)left : size;
+    if (*length > 0 &&
+        !relais_parcel_read(s->parcel, s->file->offset + s->done, bytes, *length, err))
+        return false;
+    s->done += *length;
+    return true;
+}
+
+static bool write_piece(void *data, const char *bytes, size_t length, relais_error *err)
+{
+    const struct sealing *s = data;
+
+    return relais_scratch_write(s->spool, s->fd, bytes, length, err);
+}
+
+static bool send_scratch(const struct sender *s, const relais_file *file, int fd, relais_error *err)
+{
+    off_t length = lseek(fd, 0, SEEK_CUR), done = 0;
+
+    if (length < 0)
+        return relais_error_system(err, errno, NULL, "a sealed attachment cannot be read");
+    if (!send_row_head(s->store, s->item, file, (uint64_t)length, err))
+        return false;
+    while (done < length) {
+        ssize_t n = pread(fd, s->piece, PIECE_SIZE, done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return relais_error_system(err, n == 0 ? EIO : errno, NULL,
+                                       "a sealed attachment cannot be read");
+        if (!send_bytes(s->store, s->piece, (size_t)n, err))
+            return false;
+        done += n;
+    }
+    return true;
+}
+
+/* The length of what is sealed is known at its end only, and must be sent before it. */
+static bool send_sealed(const struct sender *s, const relais_file *file, relais_error *err)
+{
+    struct sealing sealing = {.spool = s->spool, .parcel = s->parcel, .file = file};
+    bool ok;
+
+    if (!relais_scratch_open(s->spool, &sealing.fd, err))
+        return false;
+    ok = relais_seal_stream(s->item->seal, read_piece, &sealing, write_piece, &sealing, err) &&
+         send_scratch(s, file, sealing.fd, err);
+    close(sealing.fd);
+    return ok;
+}
+
+/* ---- items -------------------------------------------------------------------------------- */
 
 static bool has_new_files(const relais_item *item)
 {
@@ -127,20 +221,20 @@ static bool send_item(relais_store *store, relais_spool *spool, const relais_ite
                       relais_arena *scratch, relais_error *err)
 {
     relais_parcel parcel;
-    char *piece;
+    struct sender s = {.store = store, .spool = spool, .item = item, .parcel = &parcel};
 
     if (!has_new_files(item))
         return true;
     relais_arena_reset(scratch);
-    piece = relais_arena_alloc(scratch, PIECE_SIZE);
-    if (piece == NULL)
+    s.piece = relais_arena_alloc(scratch, PIECE_SIZE);
+    if (s.piece == NULL)
         return relais_arena_error(scratch, err);
     if (!relais_spool_parcel(spool, &item->entry, scratch, &parcel, err))
         return false;
     for (size_t i = 0; i < item->file_count; i++) {
         const relais_file *file = &item->files[i];
-        if (!file->stored && (!send_row_head(store, item, file, err) ||
-                              !send_file(store, &parcel, file, piece, err)))
+        if (!file->stored &&
+            !(item->seal == NULL ? send_plain(&s, file, err) : send_sealed(&s, file, err)))
             return false;
     }
     return true;

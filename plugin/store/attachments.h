@@ -1,6 +1,7 @@
 /*
  * Files of submissions into relais.attachment, streamed: a file of 500 MB passes through
- * 256 KB of memory.
+ * 256 KB of memory. Where the submission is sealed they are too, by way of a file without a name
+ * on the spool's disk.
  */
 #ifndef RELAIS_STORE_ATTACHMENTS_H
 #define RELAIS_STORE_ATTACHMENTS_H

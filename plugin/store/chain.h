@@ -38,12 +38,14 @@ typedef struct relais_version {
     const char *deprecated; /* "" when it is not an edit */
     const char *record;     /* as the ledger has it */
     relais_state ledger_state;
-    relais_state state; /* the same, or what it is known to become */
-    bool is_loadable;   /* its rows may be tried */
-    bool is_suspect;    /* quarantined: others are preferred for its place on the line */
-    bool is_copy;       /* a server's own rendering of what a phone sent */
-    relais_role role;   /* found by relais_chain_resolve */
-    const char *root;   /* the same: the record's name */
+    relais_state state;       /* the same, or what it is known to become */
+    const char *reason_class; /* why it waits, as the ledger has it; "" when it does not */
+    bool is_sealed;           /* the ledger's copy can be read with a key only */
+    bool is_loadable;         /* its rows may be tried */
+    bool is_suspect;          /* quarantined: others are preferred for its place on the line */
+    bool is_copy;             /* a server's own rendering of what a phone sent */
+    relais_role role;         /* found by relais_chain_resolve */
+    const char *root;         /* the same: the record's name */
 } relais_version;
 
 /* `versions` in the order in which they were received. */

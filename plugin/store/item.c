@@ -13,6 +13,9 @@
  * takes 2.7 KB. */
 enum { NAME_MAX_BYTES = 1024, FACT_MAX_BYTES = 1024 };
 
+/* Beside the content: the head of the envelope with the sealed key. */
+enum { SEAL_HEAD_MAX = 16 * 1024 };
+
 /* PostgreSQL's largest value is 1 GB less some bytes for its head. */
 #define FILE_SIZE_MAX ((uint64_t)1000 * 1000 * 1000)
 
@@ -285,6 +288,38 @@ static relais_read fail_arena(relais_arena *arena, relais_error *err)
     return RELAIS_READ_FAILED;
 }
 
+/* By the form that is named, which may be no mapping's. */
+static const relais_seal *choose_seal(const relais_reader *reader, const char *form_id)
+{
+    bool unsure;
+    const relais_binding *binding = relais_mappings_find(reader->mappings, form_id, &unsure);
+
+    if (binding != NULL && !relais_mapping_is_sensitive(binding->mapping))
+        return NULL;
+    return relais_mappings_seal(reader->mappings);
+}
+
+/* The ledger's copy of the XML. */
+static bool keep_xml(relais_item *item, relais_arena *arena, relais_error *err)
+{
+    relais_buffer sealed;
+    bool ok;
+
+    item->kept = item->xml;
+    item->kept_length = item->xml_length;
+    if (item->seal == NULL)
+        return true;
+    relais_buffer_init(&sealed, item->xml_length + SEAL_HEAD_MAX);
+    ok = relais_seal_bytes(item->seal, item->xml, item->xml_length, &sealed, err);
+    if (ok) {
+        item->kept = relais_arena_copy(arena, sealed.data, sealed.length);
+        item->kept_length = sealed.length;
+        ok = item->kept != NULL || relais_arena_error(arena, err);
+    }
+    relais_buffer_free(&sealed);
+    return ok;
+}
+
 static relais_read read_submission(const relais_reader *reader, const relais_parcel *parcel,
                                    relais_arena *arena, relais_item *item, relais_error *err)
 {
@@ -304,6 +339,9 @@ static relais_read read_submission(const relais_reader *reader, const relais_par
     }
     if (!copy_submission(item, &submission, arena) || !copy_files(item, &submission, arena))
         return fail_arena(arena, err);
+    item->seal = choose_seal(reader, item->form_id);
+    if (!keep_xml(item, arena, err))
+        return RELAIS_READ_FAILED;
     if (item->verdict == RELAIS_VERDICT_REFUSED)
         return RELAIS_READ_ITEM;
     read = choose_mapping(reader, item, &submission);
@@ -335,6 +373,11 @@ static relais_read refuse_sealed(relais_item *item, const relais_parcel_head *he
     return RELAIS_READ_ITEM;
 }
 
+const char *relais_item_seal_id(const relais_item *item)
+{
+    return item->seal == NULL ? NULL : relais_seal_key_id(item->seal);
+}
+
 void relais_item_log_later(const relais_item *item, const relais_error *why)
 {
     char text[1024];
@@ -351,6 +394,7 @@ relais_read relais_item_read(const relais_reader *reader, const relais_spool_ent
 
     memset(out, 0, sizeof *out);
     out->entry = *entry;
+    out->seal = relais_mappings_seal(reader->mappings); /* until its form is known */
     relais_reason_init(&out->reason);
     relais_arena_reset(reader->scratch);
     if (!relais_spool_parcel(reader->spool, entry, reader->scratch, &parcel, &why)) {
@@ -365,5 +409,6 @@ relais_read relais_item_read(const relais_reader *reader, const relais_spool_ent
         return refuse_sealed(out, &parcel.head, arena, err);
     if (is_stopped_form(reader, parcel.head.form))
         return RELAIS_READ_LATER;
+    out->seal = choose_seal(reader, parcel.head.form);
     return read_submission(reader, &parcel, arena, out, err);
 }

@@ -42,6 +42,11 @@ typedef struct relais_item {
     const char *xml;
     size_t xml_length;
     uint8_t xml_sha256[RELAIS_SHA256_SIZE];
+    /* What the ledger and the disk keep is sealed to it; NULL: plain. Of a form that no mapping
+     * knows nobody knows that it is not sensitive. */
+    const relais_seal *seal;
+    const char *kept; /* the XML as the ledger keeps it */
+    size_t kept_length;
     const char *repairs, *received, *source, *user, *device;
     relais_file *files;
     size_t file_count;
@@ -76,6 +81,9 @@ typedef enum {
 RELAIS_MUST_USE relais_read relais_item_read(const relais_reader *reader,
                                              const relais_spool_entry *entry, relais_arena *arena,
                                              relais_item *out, relais_error *err);
+
+/* The id of the key that the ledger's copy is sealed for; NULL: it is plain. */
+const char *relais_item_seal_id(const relais_item *item);
 
 /* Says in the log that the parcel stays in the spool for now, and why. */
 void relais_item_log_later(const relais_item *item, const relais_error *why);

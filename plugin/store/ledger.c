@@ -4,6 +4,7 @@
 #include "store/ledger.h"
 
 #include "base/text.h"
+#include "store/kept.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,17 +33,18 @@ const char relais_ledger_insert_sql[] =
     "), inserted AS ("
     "  INSERT INTO relais.submission (sub_id, form_id, instance_id, record_id, xml_sha256,"
     "         form_version, state, received_at, delivered_at, source, submitted_by, device_id,"
-    "         mapping_sha256, xml, repairs, unmapped, missing)"
+    "         mapping_sha256, xml, repairs, unmapped, missing, seal, trace)"
     "  SELECT j.sub_id, u.form_id, u.instance_id, u.instance_id, u.xml_sha256,"
     "         u.form_version, CASE WHEN u.missing IS NULL THEN 'delivered' ELSE 'partial' END,"
     "         u.received_at::timestamptz, now(), u.source, u.submitted_by, u.device_id,"
-    "         u.mapping_sha256, u.xml, u.repairs, u.unmapped::text[], u.missing::text[]"
+    "         u.mapping_sha256, u.xml, u.repairs, u.unmapped::text[], u.missing::text[],"
+    "         u.seal, u.trace::jsonb"
     "    FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[],"
     "                $8::text[], $9::text[], $10::bytea[], $11::bytea[], $12::text[], $13::text[],"
-    "                $14::text[])"
+    "                $14::text[], $15::text[], $16::text[])"
     "         WITH ORDINALITY AS u(form_id, instance_id, xml_sha256, form_version, received_at,"
     "                source, submitted_by, device_id, mapping_sha256, xml, repairs, unmapped,"
-    "                missing, n)"
+    "                missing, seal, trace, n)"
     "    JOIN judged j ON j.n = u.n"
     "   WHERE NOT j.buried AND NOT j.chained"
     "  ON CONFLICT (form_id, instance_id, xml_sha256) DO NOTHING"
@@ -75,8 +77,8 @@ const char relais_ledger_complete_sql[] =
 bool relais_ledger_check(relais_store *store, relais_error *err)
 {
     static const char sql[] =
-        "SELECT 1 FROM relais.submission, relais.attachment, relais.mapping, relais.tombstone"
-        " LIMIT 0";
+        "SELECT s.seal, a.seal FROM relais.submission s, relais.attachment a, relais.mapping,"
+        "       relais.tombstone, relais.evaluated LIMIT 0";
     relais_error why = {0};
 
     if (relais_pg_run(store, sql, &why))
@@ -127,6 +129,19 @@ static const char *literal(relais_arena *arena, const char *const *texts, size_t
     return text;
 }
 
+/* What an edit needs to find the rows of a submission that cannot be read again. */
+static const char *trace(relais_arena *arena, const relais_item *item, relais_params *params)
+{
+    char *text;
+
+    if (item->seal == NULL)
+        return NULL;
+    text = relais_trace_json(&item->binding->statements, &item->output, arena);
+    if (text == NULL)
+        params->failed = RELAIS_ERR_MEMORY;
+    return text;
+}
+
 static const char *null_if_empty(const char *text)
 {
     return text[0] == '\0' ? NULL : text;
@@ -148,6 +163,8 @@ enum {
     P_REPAIRS,
     P_UNMAPPED,
     P_MISSING,
+    P_SEAL,
+    P_TRACE,
     P_COUNT
 };
 
@@ -164,13 +181,15 @@ static void add_item(relais_params *params, const relais_item *item, relais_aren
     relais_params_add_text(params, P_DEVICE, item->device);
     relais_params_add(params, P_MAPPING, relais_mapping_sha256(item->binding->mapping),
                       RELAIS_SHA256_SIZE);
-    relais_params_add(params, P_XML, item->xml, item->xml_length);
+    relais_params_add(params, P_XML, item->kept, item->kept_length);
     relais_params_add_text(params, P_REPAIRS, null_if_empty(item->repairs));
     relais_params_add_text(
         params, P_UNMAPPED,
         literal(arena, item->output.unmapped, item->output.unmapped_count, params));
     relais_params_add_text(params, P_MISSING,
                            literal(arena, item->missing, item->missing_count, params));
+    relais_params_add_text(params, P_SEAL, relais_item_seal_id(item));
+    relais_params_add_text(params, P_TRACE, trace(arena, item, params));
 }
 
 void relais_ledger_insert_params(relais_params *params, relais_item *const *items, size_t count,

@@ -220,6 +220,11 @@ void relais_mappings_close(relais_mappings *mappings)
     free(mappings);
 }
 
+const relais_seal *relais_mappings_seal(const relais_mappings *mappings)
+{
+    return mappings->secrets == NULL ? NULL : mappings->secrets->seal;
+}
+
 void relais_mappings_refresh(relais_mappings *mappings)
 {
     relais_error err = {0};
@@ -324,6 +329,11 @@ void relais_binding_resume(relais_binding *binding)
 bool relais_binding_is_stopped(const relais_binding *binding)
 {
     return binding->generation == 0;
+}
+
+const relais_binding *relais_mappings_first(const relais_mappings *mappings)
+{
+    return mappings->first;
 }
 
 const relais_binding *relais_mappings_stopped(const relais_mappings *mappings)

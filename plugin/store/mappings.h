@@ -37,6 +37,9 @@ RELAIS_MUST_USE bool relais_mappings_open(const char *directory, const relais_se
                                           relais_mappings **out, relais_error *err);
 void relais_mappings_close(relais_mappings *mappings);
 
+/* The certificate that what is received is sealed to, or NULL. */
+const relais_seal *relais_mappings_seal(const relais_mappings *mappings);
+
 /* Looks for changed, new and removed files. No item may be in hand. */
 void relais_mappings_refresh(relais_mappings *mappings);
 
@@ -59,6 +62,9 @@ void relais_binding_resume(relais_binding *binding);
 
 /* True while it is stopped or not bound. */
 bool relais_binding_is_stopped(const relais_binding *binding);
+
+/* The first of all, for going through them by `next`. */
+const relais_binding *relais_mappings_first(const relais_mappings *mappings);
 
 /* The first that is stopped, or NULL. */
 const relais_binding *relais_mappings_stopped(const relais_mappings *mappings);

@@ -5,93 +5,9 @@
 #include "store/settlement.h"
 
 #include "base/text.h"
+#include "store/evaluated.h"
 
 #include <string.h>
-
-static bool open_version(const relais_settlement *s, const relais_version *version,
-                         relais_stored *stored, relais_error *err)
-{
-    const relais_item *item = s->item;
-
-    if (!relais_settlement_is_item(s, version))
-        return relais_versions_open(s->work->store, &s->work->params, version->sub_id,
-                                    s->work->settle, stored, err);
-    *stored = (relais_stored){item->version, item->received, item->user,
-                              item->device,  item->xml,      item->xml_length};
-    return true;
-}
-
-static void explain_misfit(const relais_settlement *s, const relais_misfit *misfit,
-                           const relais_error *why, relais_refusal *refusal)
-{
-    relais_arena *arena = s->work->settle;
-
-    memset(refusal, 0, sizeof *refusal);
-    relais_reason_init(&refusal->reason);
-    refusal->reason.form = s->form_id;
-    refusal->reason.class_word = relais_error_word(why->code);
-    if (misfit->path != NULL)
-        refusal->reason.path = misfit->path;
-    if (misfit->column != NULL)
-        refusal->reason.column = misfit->column;
-    if (misfit->rule != NULL)
-        refusal->reason.rule = misfit->rule;
-    refusal->is_held = misfit->is_held;
-    refusal->reason.text =
-        misfit->value_class == NULL
-            ? relais_arena_text(arena, why->text)
-            : relais_arena_format(arena, "%s : %s", misfit->value_class, misfit->rule);
-    if (refusal->reason.text == NULL)
-        refusal->reason.text = "";
-}
-
-static bool is_versions_fault(const relais_error *why)
-{
-    return why->code == RELAIS_ERR_DATA || why->code == RELAIS_ERR_SYNTAX ||
-           why->code == RELAIS_ERR_LIMIT;
-}
-
-/* Evaluates one version under a record's name. *out stays NULL, with `refusal` filled, when
- * the mapping refuses it. */
-static bool evaluate(const relais_settlement *s, const relais_version *version, const char *record,
-                     relais_output **out, relais_refusal *refusal, relais_error *err)
-{
-    relais_arena *arena = s->work->settle, *scratch = s->work->scratch;
-    relais_stored stored;
-    relais_submission submission;
-    relais_misfit misfit = {0};
-    relais_error why = {0};
-    relais_output *output = relais_arena_alloc(arena, sizeof *output);
-    int64_t offset;
-    relais_facts facts;
-
-    *out = NULL;
-    if (output == NULL)
-        return relais_arena_error(arena, err);
-    if (!open_version(s, version, &stored, err))
-        return false;
-    relais_arena_reset(scratch);
-    if (stored.xml == NULL) {
-        relais_error_set(&why, RELAIS_ERR_DATA, "the version's answers were erased");
-        explain_misfit(s, &misfit, &why, refusal);
-        return true;
-    }
-    facts = (relais_facts){version->sub_id, record,          version->instance, s->form_id,
-                           stored.version,  stored.received, stored.user,       stored.device};
-    if (relais_submission_parse(stored.xml, stored.xml_length, scratch, &submission, &offset,
-                                &why) &&
-        relais_mapping_run(s->binding->mapping, &submission, &facts,
-                           relais_store_target(s->work->store), arena, output, &misfit, &why)) {
-        *out = output;
-        return true;
-    }
-    if (!is_versions_fault(&why)) {
-        *err = why;
-        return false;
-    }
-    explain_misfit(s, &misfit, &why, refusal);
-    return true;
-}
 
 /* One record of the settlement: the versions that share a root. */
 struct record {
@@ -133,11 +49,40 @@ static bool survey_record(const relais_settlement *s, const char *root, struct r
             record->current = version;
             record->current_index = i;
         }
-        record->is_changed = record->is_changed ||
+        record->is_changed = record->is_changed || relais_settlement_is_asked(s, version) ||
                              is_kept(version) != (version->role == RELAIS_ROLE_CURRENT ||
                                                   relais_state_is_current(version->ledger_state));
     }
     return true;
+}
+
+/* What the version had made and an edit takes away, from its trace: the rest is swept. */
+static bool read_trace(const relais_settlement *s, const relais_version *version,
+                       relais_output **out, relais_error *err)
+{
+    relais_work *work = s->work;
+    relais_output *output = relais_arena_alloc(work->settle, sizeof *output);
+    const char *json;
+
+    *out = NULL;
+    if (output == NULL)
+        return relais_arena_error(work->settle, err);
+    if (!relais_evaluated_trace(work->store, &work->params, version->sub_id, work->settle, &json,
+                                err))
+        return false;
+    if (json == NULL)
+        return true;
+    *out = output;
+    return relais_trace_read(&s->binding->statements, json, work->settle, output, err);
+}
+
+static bool evaluate_plain(const relais_settlement *s, const relais_version *version,
+                           relais_output **out, relais_error *err)
+{
+    relais_refusal ignored;
+    const uint8_t *made_by;
+
+    return relais_settlement_evaluate(s, version, version->record, out, &made_by, &ignored, err);
 }
 
 /* What the versions that were current had made, by the names they were delivered under. */
@@ -145,17 +90,16 @@ static bool evaluate_before(const relais_settlement *s, struct record *record, r
 {
     for (size_t i = 0; i < s->count; i++) {
         const relais_version *version = &s->versions[i];
-        relais_refusal ignored;
         relais_output *output;
         if (strcmp(version->root, record->root) != 0 ||
             !relais_state_is_current(version->ledger_state))
             continue;
-        if (!evaluate(s, version, version->record, &output, &ignored, err))
+        if (!(version->is_sealed ? read_trace(s, version, &output, err)
+                                 : evaluate_plain(s, version, &output, err)))
             return false;
         if (output != NULL)
             record->before[record->before_count++] = output;
-        else
-            record->is_sweeping = true;
+        record->is_sweeping = record->is_sweeping || version->is_sealed || output == NULL;
     }
     return true;
 }
@@ -266,7 +210,8 @@ relais_try relais_record_rewrite(relais_settlement *s, const char *root, relais_
     if (!record.is_changed)
         return RELAIS_TRY_DONE;
     if (record.current != NULL) {
-        if (!evaluate(s, record.current, root, &after, &refusal, err))
+        if (!relais_settlement_evaluate(s, record.current, root, &after,
+                                        &s->made_by[record.current_index], &refusal, err))
             return RELAIS_TRY_FAILED;
         if (after == NULL) {
             relais_pg_rollback(s->work->store);

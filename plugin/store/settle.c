@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "store/attachments.h"
+#include "store/kept.h"
 #include "store/ledger.h"
 #include "store/settlement.h"
 
@@ -28,6 +29,11 @@ bool relais_settlement_is_item(const relais_settlement *s, const relais_version 
     return s->item != NULL && strcmp(version->sub_id, s->item->sub_id) == 0;
 }
 
+bool relais_settlement_is_asked(const relais_settlement *s, const relais_version *version)
+{
+    return s->asked != NULL && strcmp(version->sub_id, s->asked) == 0;
+}
+
 bool relais_settlement_add_mark(relais_settlement *s, const char *sub_id, relais_state state,
                                 const relais_reason *reason, relais_error *err)
 {
@@ -44,14 +50,15 @@ bool relais_settlement_add_mark(relais_settlement *s, const char *sub_id, relais
     return true;
 }
 
-/* The item itself is tried whatever its state was: that is what a replay asks for. */
+/* The item, or what a replay asks for, is tried whatever its state was. */
 static void judge_version(const relais_settlement *s, relais_version *version)
 {
     const relais_mark *mark = relais_settlement_mark(s, version->sub_id);
 
     if (mark != NULL)
         version->state = mark->state;
-    else if (relais_settlement_is_item(s, version) && version->state == RELAIS_STATE_QUARANTINED)
+    else if ((relais_settlement_is_item(s, version) || relais_settlement_is_asked(s, version)) &&
+             version->state == RELAIS_STATE_QUARANTINED)
         version->state = RELAIS_STATE_SUPERSEDED;
     version->is_suspect = version->state == RELAIS_STATE_QUARANTINED;
     version->is_loadable = mark == NULL && version->state != RELAIS_STATE_QUARANTINED &&
@@ -161,16 +168,22 @@ static bool find_missing(const relais_settlement *s, const relais_output *output
 
 /* ---- what the ledger shall say ---------------------------------------------------------- */
 
-static bool fill_loaded(const relais_settlement *s, const relais_output *output,
-                        relais_version_update *update, relais_error *err)
+static bool fill_loaded(const relais_settlement *s, size_t i, relais_version_update *update,
+                        relais_error *err)
 {
+    const relais_output *output = s->outputs[i];
     relais_arena *arena = s->work->settle;
 
     if (!find_missing(s, output, &update->missing, err))
         return false;
     update->state = update->missing == NULL ? RELAIS_STATE_DELIVERED : RELAIS_STATE_PARTIAL;
-    update->mapping = relais_mapping_sha256(s->binding->mapping);
+    update->mapping = s->made_by[i];
     update->is_loaded = true;
+    if (s->versions[i].is_sealed) {
+        update->trace = relais_trace_json(&s->binding->statements, output, arena);
+        if (update->trace == NULL)
+            return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
+    }
     if (output->unmapped_count == 0)
         return true;
     update->unmapped = relais_array_literal(arena, output->unmapped, output->unmapped_count);
@@ -189,12 +202,15 @@ static bool fill_resting(const relais_settlement *s, const relais_version *versi
     return update->reason != NULL || relais_arena_error(s->work->settle, err);
 }
 
-/* A version that was held and is held again keeps its row as it is. */
+/* A version that was held and is held again, for a reason of the same class, keeps its row. */
 static bool is_unchanged(const relais_settlement *s, const relais_version *version,
                          const relais_version_update *update)
 {
+    const relais_mark *mark = relais_settlement_mark(s, version->sub_id);
+
     return !relais_settlement_is_item(s, version) && !update->is_loaded &&
-           update->state == version->ledger_state && strcmp(version->record, version->root) == 0;
+           update->state == version->ledger_state && strcmp(version->record, version->root) == 0 &&
+           (mark == NULL || strcmp(mark->reason.class_word, version->reason_class) == 0);
 }
 
 /* Rows that stand as they stood; and, without a mapping, all that is not the item's. */
@@ -222,7 +238,7 @@ static bool write_versions(const relais_settlement *s, relais_error *err)
         memset(update, 0, sizeof *update);
         update->sub_id = version->sub_id;
         update->record = version->root;
-        if (!(s->outputs[i] != NULL ? fill_loaded(s, s->outputs[i], update, err)
+        if (!(s->outputs[i] != NULL ? fill_loaded(s, i, update, err)
                                     : fill_resting(s, version, update, err)))
             return false;
         version->state = update->state;
@@ -259,7 +275,8 @@ static bool begin_try(relais_settlement *s, bool *is_buried, relais_error *err)
     for (size_t i = 0; i < s->count; i++)
         *is_buried = *is_buried || s->versions[i].ledger_state == RELAIS_STATE_ERASED;
     s->outputs = relais_arena_alloc(work->settle, s->count * sizeof *s->outputs);
-    return s->outputs != NULL || relais_arena_error(work->settle, err);
+    s->made_by = relais_arena_alloc(work->settle, s->count * sizeof *s->made_by);
+    return (s->outputs != NULL && s->made_by != NULL) || relais_arena_error(work->settle, err);
 }
 
 /* COMMIT is where deferred constraints speak. */
@@ -308,16 +325,22 @@ static relais_try try_settle(relais_settlement *s, relais_error *err)
     if (s->item == NULL || first_state(s) != RELAIS_STATE_QUARANTINED)
         if (!copy_files(s, err))
             return RELAIS_TRY_FAILED;
-    if (!write_versions(s, err))
+    if (!write_versions(s, err) || (s->binding != NULL && !relais_settlement_keep(s, err)))
         return RELAIS_TRY_FAILED;
     return commit_try(s, err);
+}
+
+/* What a replay asks for and is refused ends it: the record stays as it is. */
+static bool is_refused(const relais_settlement *s)
+{
+    return s->asked != NULL && relais_settlement_mark(s, s->asked) != NULL;
 }
 
 static relais_try settle(relais_settlement *s, relais_error *err)
 {
     relais_try outcome = RELAIS_TRY_MARKED;
 
-    while (outcome == RELAIS_TRY_MARKED)
+    while (outcome == RELAIS_TRY_MARKED && !is_refused(s))
         outcome = try_settle(s, err);
     relais_pg_rollback(s->work->store); /* nothing after a commit */
     if (outcome == RELAIS_TRY_FAILED)
@@ -403,6 +426,42 @@ bool relais_settle_item(relais_work *work, relais_item *item, relais_error *err)
             return true;
         }
         return refuse_item(item, &why, work->batch, err);
+    }
+}
+
+/* ---- a version of the ledger, once more ------------------------------------------------------ */
+
+bool relais_settle_again(relais_work *work, const relais_asked *asked, relais_again *outcome,
+                         relais_reason *reason, relais_error *err)
+{
+    bool unsure;
+    relais_settlement s = {.work = work,
+                           .form_id = asked->form_id,
+                           .instance_id = asked->instance_id,
+                           .asked = asked->sub_id,
+                           .key = asked->key,
+                           .binding =
+                               relais_mappings_find(work->mappings, asked->form_id, &unsure)};
+
+    *outcome = RELAIS_AGAIN_STOPPED;
+    if (s.binding == NULL || relais_binding_is_stopped(s.binding))
+        return true;
+    relais_arena_reset(work->settle);
+    switch (settle(&s, err)) {
+    case RELAIS_TRY_FAILED:
+        return false;
+    case RELAIS_TRY_DONE:
+        *outcome = RELAIS_AGAIN_DONE;
+        return true;
+    case RELAIS_TRY_BURIED:
+        *outcome = RELAIS_AGAIN_GONE;
+        return true;
+    case RELAIS_TRY_MARKED:
+        *outcome = RELAIS_AGAIN_REFUSED;
+        *reason = relais_settlement_mark(&s, asked->sub_id)->reason;
+        return true;
+    default:
+        return true;
     }
 }
 

@@ -13,6 +13,25 @@
  * done now. */
 RELAIS_MUST_USE bool relais_settle_item(relais_work *work, relais_item *item, relais_error *err);
 
+/* A version of the ledger that is to be evaluated again. */
+typedef struct relais_asked {
+    const char *sub_id, *form_id, *instance_id;
+    const relais_seal_key *key; /* opens what is sealed, or NULL */
+} relais_asked;
+
+typedef enum {
+    RELAIS_AGAIN_DONE,    /* its record's rows were written, or it is not the current version */
+    RELAIS_AGAIN_REFUSED, /* *reason says why; nothing was changed */
+    RELAIS_AGAIN_GONE,    /* it was erased */
+    RELAIS_AGAIN_STOPPED  /* its form has no mapping that can be used now */
+} relais_again;
+
+/* Evaluates it with the present mapping and writes its record's rows, in one transaction, safe
+ * beside a forwarder. *reason belongs to work->settle. */
+RELAIS_MUST_USE bool relais_settle_again(relais_work *work, const relais_asked *asked,
+                                         relais_again *outcome, relais_reason *reason,
+                                         relais_error *err);
+
 /* A round over the held versions, oldest first, a page at a time. */
 typedef struct relais_held_round {
     bool is_open; /* false: the next page begins a new round */

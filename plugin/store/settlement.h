@@ -13,6 +13,9 @@
  * of the mapping. */
 #define RELAIS_MARKS_MAX 16
 
+/* The class of a version that only the holder of the key can evaluate again. */
+#define RELAIS_REASON_SEALED "sealed"
+
 /* A version that cannot be loaded now, and why. */
 typedef struct relais_mark {
     char sub_id[RELAIS_UUID_TEXT_SIZE];
@@ -25,12 +28,17 @@ typedef struct relais_settlement {
     relais_item *item; /* NULL: a held version from the ledger */
     const char *form_id, *instance_id;
     relais_binding *binding; /* NULL: no mapping, nothing can be evaluated */
+    /* A replay: this version is evaluated again, and its record's rows are written, although
+     * nothing has come; NULL when it is none. */
+    const char *asked;
+    const relais_seal_key *key; /* opens what is sealed; NULL: none at hand */
     relais_mark marks[RELAIS_MARKS_MAX];
     size_t mark_count;
     /* of the present try: */
     relais_version *versions;
     size_t count;
     const relais_output **outputs; /* parallel to versions: of those loaded now */
+    const uint8_t **made_by;       /* the same: hash of the mapping that made them */
     bool is_new;                   /* the item's ledger row was made now */
     const relais_version *loaded;  /* the last one whose rows went in, or were refused */
     const relais_output *loaded_output;
@@ -47,9 +55,21 @@ typedef enum {
 
 const relais_mark *relais_settlement_mark(const relais_settlement *s, const char *sub_id);
 bool relais_settlement_is_item(const relais_settlement *s, const relais_version *version);
+bool relais_settlement_is_asked(const relais_settlement *s, const relais_version *version);
 RELAIS_MUST_USE bool relais_settlement_add_mark(relais_settlement *s, const char *sub_id,
                                                 relais_state state, const relais_reason *reason,
                                                 relais_error *err);
+
+/* Evaluates one version under a record's name. *out stays NULL, with `refusal` filled, when the
+ * mapping refuses it, or when it is sealed and what was kept of it does not serve. */
+RELAIS_MUST_USE bool relais_settlement_evaluate(const relais_settlement *s,
+                                                const relais_version *version, const char *record,
+                                                relais_output **out, const uint8_t **made_by,
+                                                relais_refusal *refusal, relais_error *err);
+
+/* Keeps the rows of sealed versions that may have to be loaded later, and no others: of the item
+ * and of what a key has opened. After the versions have their states. */
+RELAIS_MUST_USE bool relais_settlement_keep(const relais_settlement *s, relais_error *err);
 
 /* Writes the rows of the current version of the record named `root`, and takes away what
  * earlier versions left, when anything has changed. */

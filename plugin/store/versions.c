@@ -27,7 +27,7 @@ const char relais_versions_read_sql[] =
     ") SELECT s.sub_id, m.instance_id, coalesce(s.deprecated_id, ''), s.record_id, s.state,"
     "         (SELECT true FROM relais.tombstone t"
     "           WHERE t.form_id = $1 AND t.record_id = m.instance_id LIMIT 1) IS NOT NULL,"
-    "         coalesce(s.source, '') AS source"
+    "         coalesce(s.reason ->> 'class', ''), s.seal IS NOT NULL, coalesce(s.source, '')"
     "    FROM member m LEFT JOIN LATERAL ("
     "         SELECT * FROM relais.submission s"
     "          WHERE s.form_id = $1 AND s.instance_id = m.instance_id) s ON true"
@@ -36,14 +36,15 @@ const char relais_versions_read_sql[] =
 static const char add_sql[] =
     "INSERT INTO relais.submission (sub_id, form_id, instance_id, xml_sha256, record_id,"
     "       deprecated_id, form_version, state, received_at, source, submitted_by, device_id,"
-    "       repairs, xml, mapping_sha256)"
+    "       repairs, xml, mapping_sha256, seal)"
     " SELECT $1::uuid, $2, $3, decode($4, 'hex'), coalesce($5, $3), $5, $6, $7,"
-    "        $8::timestamptz, $9, $10, $11, $12, u.xml, decode($13, 'hex')"
+    "        $8::timestamptz, $9, $10, $11, $12, u.xml, decode($13, 'hex'), $15"
     "   FROM unnest($14::bytea[]) AS u(xml)"
     " ON CONFLICT (form_id, instance_id, xml_sha256) DO NOTHING RETURNING 1";
 
 const char relais_versions_open_sql[] =
-    "SELECT s.form_version, " RECEIVED_TEXT ", s.submitted_by, s.device_id, s.xml"
+    "SELECT s.form_version, " RECEIVED_TEXT ", s.submitted_by, s.device_id, s.xml,"
+    "       s.seal"
     "  FROM relais.submission s WHERE s.sub_id = $1::uuid";
 
 const char relais_versions_names_sql[] = "SELECT DISTINCT a.name FROM relais.attachment a"
@@ -53,11 +54,12 @@ const char relais_versions_update_sql[] =
     "UPDATE relais.submission s"
     "   SET state = u.state, record_id = u.record_id, missing = u.missing::text[],"
     "       unmapped = coalesce(u.unmapped::text[], s.unmapped), reason = u.reason::jsonb,"
+    "       trace = u.trace::jsonb,"
     "       mapping_sha256 = coalesce(u.mapping, s.mapping_sha256),"
     "       delivered_at = CASE u.is_loaded WHEN 't' THEN now() ELSE s.delivered_at END"
     "  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
-    "              $7::bytea[], $8::text[])"
-    "       AS u(sub_id, state, record_id, missing, unmapped, reason, mapping, is_loaded)"
+    "              $7::bytea[], $8::text[], $9::text[])"
+    "       AS u(sub_id, state, record_id, missing, unmapped, reason, mapping, is_loaded, trace)"
     " WHERE s.sub_id = u.sub_id::uuid";
 
 /* Rows of an older mapping may have keys that the present one does not make. */
@@ -108,7 +110,8 @@ bool relais_versions_add(relais_store *store, relais_params *params, const relai
     relais_params_text(params, null_if_empty(item->repairs));
     relais_params_text(params, item->binding == NULL ? NULL : mapping_hex);
     relais_params_bytea_array(params);
-    relais_params_add(params, params->count - 1, item->xml, item->xml_length);
+    relais_params_add(params, params->count - 1, item->kept, item->kept_length);
+    relais_params_text(params, relais_item_seal_id(item));
     if (!relais_pg_call(store, add_sql, params, &rows, err))
         return false;
     *is_new = PQntuples(rows) == 1;
@@ -122,10 +125,22 @@ static bool is_copy(const char *source)
     return strcmp(source, "pull:briefcase") == 0;
 }
 
+/* The column that is there also for a name without a version. */
+enum { V_BURIED = 5 };
+
 static bool copy_version(relais_version *version, const PGresult *rows, int row,
                          relais_arena *arena)
 {
-    enum { V_SUB_ID, V_INSTANCE, V_DEPRECATED, V_RECORD, V_STATE };
+    enum {
+        V_SUB_ID,
+        V_INSTANCE,
+        V_DEPRECATED,
+        V_RECORD,
+        V_STATE,
+        V_CLASS = V_BURIED + 1,
+        V_SEALED,
+        V_SOURCE
+    };
 
     snprintf(version->sub_id, sizeof version->sub_id, "%s", PQgetvalue(rows, row, V_SUB_ID));
     version->instance = relais_arena_text(arena, PQgetvalue(rows, row, V_INSTANCE));
@@ -133,14 +148,16 @@ static bool copy_version(relais_version *version, const PGresult *rows, int row,
     version->record = relais_arena_text(arena, PQgetvalue(rows, row, V_RECORD));
     version->ledger_state = relais_state_read(PQgetvalue(rows, row, V_STATE));
     version->state = version->ledger_state;
-    version->is_copy = is_copy(PQgetvalue(rows, row, PQfnumber(rows, "source")));
-    return version->instance != NULL && version->deprecated != NULL && version->record != NULL;
+    version->reason_class = relais_arena_text(arena, PQgetvalue(rows, row, V_CLASS));
+    version->is_copy = is_copy(PQgetvalue(rows, row, V_SOURCE));
+    version->is_sealed = PQgetvalue(rows, row, V_SEALED)[0] == 't';
+    return version->instance != NULL && version->deprecated != NULL && version->record != NULL &&
+           version->reason_class != NULL;
 }
 
 static bool copy_versions(const PGresult *rows, relais_arena *arena, relais_version **out,
                           size_t *count, bool *is_buried, relais_error *err)
 {
-    enum { V_BURIED = 5 };
     int total = PQntuples(rows);
 
     *count = 0;
@@ -181,7 +198,7 @@ bool relais_versions_read(relais_store *store, relais_params *params, const char
 bool relais_versions_open(relais_store *store, relais_params *params, const char *sub_id,
                           relais_arena *arena, relais_stored *out, relais_error *err)
 {
-    enum { O_VERSION, O_RECEIVED, O_USER, O_DEVICE, O_XML };
+    enum { O_VERSION, O_RECEIVED, O_USER, O_DEVICE, O_XML, O_SEAL };
     PGresult *rows;
     bool ok;
 
@@ -199,8 +216,11 @@ bool relais_versions_open(relais_store *store, relais_params *params, const char
         out->xml_length = (size_t)PQgetlength(rows, 0, O_XML);
         if (!PQgetisnull(rows, 0, O_XML))
             out->xml = relais_arena_copy(arena, PQgetvalue(rows, 0, O_XML), out->xml_length);
+        if (!PQgetisnull(rows, 0, O_SEAL))
+            out->seal = relais_arena_text(arena, PQgetvalue(rows, 0, O_SEAL));
         ok = out->version != NULL && out->received != NULL && out->user != NULL &&
-             out->device != NULL && (out->xml != NULL || PQgetisnull(rows, 0, O_XML));
+             out->device != NULL && (out->xml != NULL || PQgetisnull(rows, 0, O_XML)) &&
+             (out->seal != NULL || PQgetisnull(rows, 0, O_SEAL));
         if (!ok)
             relais_arena_error(arena, err);
     } else {
@@ -243,13 +263,14 @@ static void add_update(relais_params *params, const relais_version_update *updat
     relais_params_add_text(params, 5, update->reason);
     relais_params_add(params, 6, update->mapping, update->mapping == NULL ? 0 : RELAIS_SHA256_SIZE);
     relais_params_add_text(params, 7, update->is_loaded ? "t" : "f");
+    relais_params_add_text(params, 8, update->trace);
 }
 
 static bool update_some(relais_store *store, relais_params *params,
                         const relais_version_update *updates, size_t count, bool are_current,
                         relais_error *err)
 {
-    enum { MAPPING = 6, PARAMS = 8 };
+    enum { MAPPING = 6, PARAMS = 9 };
     size_t taken = 0;
 
     relais_params_reset(params);

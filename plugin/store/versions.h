@@ -39,6 +39,7 @@ typedef struct relais_stored {
     const char *version, *received, *user, *device;
     const char *xml; /* NULL when it was erased */
     size_t xml_length;
+    const char *seal; /* the id of the key that `xml` is sealed for; NULL: it is plain */
 } relais_stored;
 
 RELAIS_MUST_USE bool relais_versions_open(relais_store *store, relais_params *params,
@@ -56,6 +57,7 @@ typedef struct relais_version_update {
     const char *sub_id, *record, *missing, *unmapped; /* array literals, NULL = NULL */
     relais_state state;
     const char *reason;     /* JSON, NULL = NULL */
+    const char *trace;      /* the same */
     const uint8_t *mapping; /* NULL: as it is */
     bool is_loaded;         /* its rows went in now */
 } relais_version_update;

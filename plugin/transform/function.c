@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/uuid.h"
 #include "transform/answer.h"
+#include "transform/derive.h"
 #include "transform/model.h"
 #include "transform/moment.h"
 
@@ -52,13 +53,26 @@ bool relais_function_has(xmlXPathParserContextPtr call, int count, int fewest)
     return false;
 }
 
+/* False, with the call's error set, when there is no memory. */
+static bool note_id(xmlXPathParserContextPtr call, char *const *parts, int count, const char *id)
+{
+    relais_mapping *mapping = call->context->varLookupData;
+
+    if (mapping->derivation == NULL ||
+        relais_derivation_note(mapping->derivation, (const char *const *)parts, (size_t)count, id,
+                               &mapping->failure))
+        return true;
+    xmlXPathErr(call, XPATH_EXPR_ERROR);
+    return false;
+}
+
 /* uuid5(part, ...): the same parts give the same id everywhere. A part without an answer
  * gives no id: else all records that lack the part would share one. */
 static void call_uuid5(xmlXPathParserContextPtr call, int count)
 {
     char *parts[RELAIS_ARGUMENTS_MAX] = {0};
     char id[RELAIS_UUID_TEXT_SIZE] = "";
-    bool is_complete = true;
+    bool is_complete = true, is_noted;
 
     if (!relais_function_has(call, count, 1))
         return;
@@ -69,9 +83,11 @@ static void call_uuid5(xmlXPathParserContextPtr call, int count)
     }
     if (is_complete)
         relais_uuid5((const char *const *)parts, (size_t)count, id);
+    is_noted = !is_complete || note_id(call, parts, count, id);
     for (int i = 0; i < count; i++)
         xmlFree(parts[i]);
-    relais_function_return(call, id);
+    if (is_noted)
+        relais_function_return(call, id);
 }
 
 static bool has_answer(xmlXPathObjectPtr object)

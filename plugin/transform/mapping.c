@@ -115,5 +115,11 @@ bool relais_mapping_suffices(const relais_mapping *mapping, const relais_secrets
                     relais_translate("this seals answers, and no certificate is configured to seal "
                                      "them to: set [seal] certificate to its file"),
                     err);
+    if (mapping->is_sensitive && (secrets == NULL || secrets->seal == NULL))
+        return lack(mapping, mapping->line,
+                    relais_translate("the mapping is marked sensitive, and no certificate is "
+                                     "configured to seal what is received to: set [seal] "
+                                     "certificate to its file"),
+                    err);
     return true;
 }

@@ -59,6 +59,7 @@ typedef struct relais_facts {
     const char *received;   /* $received: ISO 8601 */
     const char *user;       /* $user */
     const char *device;     /* $device */
+    bool tells_derived;     /* fill relais_output.derived */
 } relais_facts;
 
 /* What a RELAIS_ROW_REPLACED shape takes away: the rows of its table whose `replace` columns
@@ -70,6 +71,13 @@ typedef struct relais_clearance {
     const char *const *values;
 } relais_clearance;
 
+/* An id that uuid5() made of the record's name, or of another such id, and its parts. */
+typedef struct relais_derived {
+    const char *id;
+    const char *const *parts;
+    size_t part_count;
+} relais_derived;
+
 typedef struct relais_output {
     relais_row *rows; /* in the order of shapes, then of the document */
     size_t count;
@@ -79,6 +87,8 @@ typedef struct relais_output {
     size_t file_count;
     const char **unmapped; /* paths of answers that nothing in the mapping reads or ignores */
     size_t unmapped_count;
+    relais_derived *derived; /* in the order in which they were made; when the facts ask for it */
+    size_t derived_count;
 } relais_output;
 
 /* Why a submission cannot become rows: for the quarantine, never with the answer itself. The
@@ -128,5 +138,18 @@ RELAIS_MUST_USE bool relais_mapping_run(relais_mapping *mapping,
                                         const relais_facts *facts, const relais_target *target,
                                         relais_arena *arena, relais_output *out,
                                         relais_misfit *misfit, relais_error *err);
+
+/* Gives the output of a run, made with `tells_derived` under the record's name `from`, to a
+ * record named `to`: values that are the name, or an id made of it, become those of the other
+ * name, as a run under it would have made them; what a mapping makes of $record by other means
+ * than uuid5() stays. New texts belong to the arena. */
+RELAIS_MUST_USE bool relais_output_rename(const relais_mapping *mapping, relais_output *output,
+                                          const char *from, const char *to, relais_arena *arena,
+                                          relais_error *err);
+
+/* True when both say the same of rows, clearances, files and unmapped answers, sealed columns,
+ * whose bytes differ each time, left out. */
+bool relais_output_equals(const relais_mapping *mapping, const relais_output *one,
+                          const relais_output *other);
 
 #endif

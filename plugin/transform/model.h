@@ -151,9 +151,10 @@ struct relais_mapping {
     const relais_facts *facts;     /* of the present run */
     const relais_target *target;   /* of the present run */
     relais_error failure;          /* the machine's, met inside an expression of the run */
-    const relais_list *unlisted;   /* a code that generalise() met is not in this list */
-    char unlisted_code[128];       /* its beginning, for its class in the message */
-    relais_scope *running;         /* the scope of the expression that is being evaluated */
+    struct relais_derivation *derivation; /* of the present run, or NULL: nobody asks */
+    const relais_list *unlisted;          /* a code that generalise() met is not in this list */
+    char unlisted_code[128];              /* its beginning, for its class in the message */
+    relais_scope *running;                /* the scope of the expression that is being evaluated */
 };
 
 /* Reads the tree below the root element into the mapping. */

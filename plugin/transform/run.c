@@ -7,6 +7,7 @@
 #include "transform/run.h"
 
 #include "transform/cast.h"
+#include "transform/derive.h"
 #include "transform/expression.h"
 
 #include <string.h>
@@ -351,6 +352,7 @@ bool relais_mapping_run(relais_mapping *mapping, const relais_submission *submis
                       .out = out,
                       .misfit = misfit,
                       .err = err};
+    relais_derivation derivation = {.record = facts->record, .arena = arena};
     xmlNodePtr root = xmlDocGetRootElement(submission->doc);
     bool ok;
 
@@ -360,7 +362,10 @@ bool relais_mapping_run(relais_mapping *mapping, const relais_submission *submis
         return relais_error_set(err, RELAIS_ERR_CONFIG,
                                 "the mapping of form %s is not bound to a database", mapping->form);
     relais_expression_start(mapping, submission->doc, facts, target);
+    mapping->derivation = facts->tells_derived ? &derivation : NULL;
     ok = run_document(&run, root);
+    mapping->derivation = NULL;
+    relais_derivation_finish(&derivation, out);
     relais_scopes_leave(mapping);
     return ok;
 }

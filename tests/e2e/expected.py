@@ -154,7 +154,7 @@ def need_rows(root, row, victim):
 
 def rows_of(row):
     """Table -> list of rows, for one submission of the ledger."""
-    root = parse(bytes.fromhex(row["xml"]))
+    root = parse(row["xml"])
     is_refused = answer(root, "consent/basis") == "co_none"
     code = card_code(root, is_refused)
     rows = collections.defaultdict(list)
@@ -185,12 +185,13 @@ def ledger_rows(server):
     """The current version of each record, with the record's first instance found by following
     the answers' own deprecatedID."""
     rows = server.sql(
-        "SELECT sub_id, form_id, instance_id, state, encode(xml, 'hex') AS xml, received_at"
+        "SELECT sub_id, form_id, instance_id, state, encode(xml, 'hex') AS xml, seal, received_at"
         f"  FROM relais.submission WHERE form_id = '{lives.FORM}' AND xml IS NOT NULL"
         "    AND state IN ('delivered', 'partial', 'superseded')")
     replaces = {}
     for row in rows:
-        deprecated = answer(parse(bytes.fromhex(row["xml"])), "meta/deprecatedID")
+        row["xml"] = server.plain_bytes(row["xml"], row["seal"])
+        deprecated = answer(parse(row["xml"]), "meta/deprecatedID")
         if deprecated:
             replaces[row["instance_id"]] = deprecated
     for row in rows:
@@ -228,7 +229,7 @@ def secrets(server):
     """Texts that only an answer can have put into a log: card codes, names, numbers, phones."""
     found = set()
     for row in ledger_rows(server):
-        root = parse(bytes.fromhex(row["xml"]))
+        root = parse(row["xml"])
         texts = [answer(root, "card/" + name) for name in ("scan", "typed", "made")]
         texts += [(one.text or "").strip() for one in root.iterfind("identity/details/*")]
         found |= {text for text in texts if text and len(text) >= 6}

@@ -86,23 +86,25 @@ class Book:
     def balance(self, server):
         """Lists every difference between the book and the ledger; empty when there is none.
 
-        The ledger's hashes are taken again from its bytes: what is compared is what is kept.
+        The ledger's hashes are taken again from its bytes, opened where they are sealed: what is
+        compared is what is kept.
         """
         rows = server.sql(
-            "SELECT instance_id, encode(sha256(xml), 'hex') AS sha, state,"
+            "SELECT instance_id, encode(xml, 'hex') AS xml, seal, state,"
             "       count(*) OVER (PARTITION BY form_id, instance_id, xml_sha256) AS copies"
             "  FROM relais.submission WHERE xml IS NOT NULL")
         files = server.sql(
             "SELECT s.instance_id, encode(s.xml_sha256, 'hex') AS xml, a.name, a.size,"
-            "       encode(sha256(a.bytes), 'hex') AS sha, octet_length(a.bytes) AS length"
+            "       encode(a.bytes, 'hex') AS bytes, a.seal"
             "  FROM relais.attachment a JOIN relais.submission s USING (sub_id)")
-        kept = {(row["instance_id"], row["sha"]): row for row in rows}
+        kept = {(row["instance_id"], sha256(server.plain_bytes(row["xml"], row["seal"]))): row for row in rows}
         attached = {}
         for row in files:
             key = (row["instance_id"], row["xml"])
-            attached.setdefault(key, {})[(row["name"], row["sha"])] = row["size"]
-            if row["size"] != row["length"]:
-                return [f"an attachment of {key} says {row['size']} bytes and has {row['length']}"]
+            data = server.plain_bytes(row["bytes"], row["seal"])
+            attached.setdefault(key, {})[(row["name"], sha256(data))] = row["size"]
+            if row["size"] != len(data):
+                return [f"an attachment of {key} says {row['size']} bytes and has {len(data)}"]
         wrong = []
         for key, expected in self.submissions.items():
             row = kept.get(key)

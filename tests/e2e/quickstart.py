@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 import time
 
+from keys import Opener
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPT = os.path.join(ROOT, "plugin", "quickstart.sh")
 
@@ -55,6 +57,7 @@ class Quickstart:
         self.port = free_port()
         self.env = {}
         self.output = ""
+        self.opener, self.plain = None, {}
 
     # ---- the whole ------------------------------------------------------------------------
 
@@ -188,6 +191,17 @@ class Quickstart:
         if done.returncode != 0:
             raise AssertionError(f"psql: {done.stderr}")
         return json.loads(done.stdout) if returns_rows else None
+
+    def plain_bytes(self, text, seal):
+        """Bytes of the ledger, given in hexadecimal: opened with the caller's key where they are sealed."""
+        data = bytes.fromhex(text)
+        if seal is None:
+            return data
+        if self.opener is None:
+            self.opener = Opener(os.path.join(self.dir, "seal.key"))
+        if data not in self.plain:
+            self.plain[data] = self.opener.open(data)
+        return self.plain[data]
 
     def parcels(self, folder="new"):
         """Files waiting in the spool's shards."""

@@ -31,6 +31,18 @@ const relais_facts mapping_case_facts = {
 
 const relais_secrets *mapping_case_secrets;
 
+const relais_secrets *mapping_case_default_secrets(void)
+{
+    static const relais_secret_files files = {.certificate =
+                                                  RELAIS_SOURCE_DIR "/tests/fuzz/seal.crt"};
+    static relais_secrets secrets;
+    relais_error err = {0};
+
+    if (secrets.seal == NULL && !relais_secrets_read(&files, &secrets, &err))
+        fail_msg("%s: %s", err.path, err.text);
+    return &secrets;
+}
+
 static const char *const policies[] = {"upsert", "absent", "newest", "replaced"};
 
 void mapping_case_begin(struct mapping_case *subject, const char *name)
@@ -51,7 +63,10 @@ void mapping_case_begin_with(struct mapping_case *subject, const char *name, con
     assert_non_null(subject->arena);
     if (!relais_mapping_read(map, &subject->mapping, &subject->err))
         fail_msg("%s:%ld: %s", subject->err.path, subject->err.line, subject->err.text);
-    if (!relais_mapping_bind(subject->mapping, &fake_target, mapping_case_secrets, &subject->err))
+    if (!relais_mapping_bind(subject->mapping, &fake_target,
+                             mapping_case_secrets != NULL ? mapping_case_secrets
+                                                          : mapping_case_default_secrets(),
+                             &subject->err))
         fail_msg("%s:%ld: %s", subject->err.path, subject->err.line, subject->err.text);
     subject->submission.doc = xmlReadFile(xml, NULL, XML_PARSE_NONET);
     assert_non_null(subject->submission.doc);

@@ -29,8 +29,10 @@ struct mapping_case {
 
 extern const relais_facts mapping_case_facts;
 
-/* What mappings are bound with; NULL unless a test sets it. */
+/* What mappings are bound with; unless a test sets it, a certificate alone, which those that are
+ * marked sensitive need. */
 extern const relais_secrets *mapping_case_secrets;
+const relais_secrets *mapping_case_default_secrets(void);
 
 /* Reads and binds; fails the test when it cannot. */
 void mapping_case_begin(struct mapping_case *subject, const char *name);

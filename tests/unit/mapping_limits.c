@@ -183,7 +183,8 @@ static void test_again(void **state)
         relais_error_clear(&subject.err);
         mapping_case_run(&subject);
         assert_string_equal(subject.misfit.path, "/data/exploitation[2]/start");
-        assert_true(relais_mapping_bind(subject.mapping, &fake_target, NULL, &err));
+        assert_true(relais_mapping_bind(subject.mapping, &fake_target,
+                                        mapping_case_default_secrets(), &err));
     }
     mapping_case_end(&subject);
 }

@@ -176,6 +176,24 @@ static void test_no_certificate(void **state)
     relais_mapping_free(mapping);
 }
 
+/* Nor is one that is marked sensitive, without a <seal> of its own: what is received must be. */
+static void test_sensitive(void **state)
+{
+    const relais_secrets none = {.key_version = "1"};
+    relais_mapping *mapping;
+    relais_error err = {0};
+
+    (void)state;
+    assert_true(relais_mapping_read(RELAIS_SOURCE_DIR "/tests/cases/mapping/adult.map.xml",
+                                    &mapping, &err));
+    assert_true(relais_mapping_suffices(mapping, &secrets, &err));
+    assert_false(relais_mapping_suffices(mapping, &none, &err));
+    assert_int_equal(err.code, RELAIS_ERR_CONFIG);
+    assert_int_equal(err.line, 1);
+    assert_non_null(strstr(err.text, "[seal] certificate"));
+    relais_mapping_free(mapping);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_each_run_differs),
         cmocka_unit_test(test_misfits),
         cmocka_unit_test(test_no_certificate),
+        cmocka_unit_test(test_sensitive),
     };
 
     return cmocka_run_group_tests_name("mapping_seal", tests, read_secrets, forget_secrets);

@@ -182,6 +182,7 @@ int store_setup(void **state)
     store_ask(f, "SET client_min_messages = error; SET TIME ZONE 'UTC';"
                  "DROP SCHEMA IF EXISTS relais, lab, ref CASCADE");
     run_file(f, "transforms/schema/0001_ledger.sql");
+    run_file(f, "transforms/schema/0022_sealed_ledger.sql");
     run_file(f, "transforms/schema/0025_claims.sql");
     run_file(f, "tests/cases/store/schema.sql");
     relais_spool_close(f->spool);

@@ -4,6 +4,7 @@
  */
 #include "store_fixture.h"
 
+#include "store/evaluated.h"
 #include "store/ledger.h"
 #include "store/versions.h"
 
@@ -20,14 +21,18 @@ static const struct {
 } statements[] = {
     {"insert", relais_ledger_insert_sql,
      "ids, forms, instances, bytes, texts, times, texts, texts, texts, nothing, bytes, texts,"
-     " nulls, nulls"},
+     " nulls, nulls, nulls, nulls"},
     {"lock", relais_ledger_lock_sql, "ids"},
     {"files", relais_ledger_files_sql, "ids"},
     {"complete", relais_ledger_complete_sql, "ids, nulls"},
     {"read", relais_versions_read_sql, "'visit', 'uuid:77'"},
     {"names", relais_versions_names_sql, "ids"},
     {"update", relais_versions_update_sql,
-     "ids, texts, instances, nulls, nulls, nulls, nothing, texts"},
+     "ids, texts, instances, nulls, nulls, nulls, nothing, texts, nulls"},
+    {"kept", relais_evaluated_read_sql, "'00000000-0000-0000-0000-000000000000'"},
+    {"keep", relais_evaluated_write_sql, "'00000000-0000-0000-0000-000000000000', '00', '{}'"},
+    {"forget", relais_evaluated_remove_sql, "ids"},
+    {"trace", relais_evaluated_trace_sql, "'00000000-0000-0000-0000-000000000000'"},
     {"held", relais_versions_held_sql, "'-infinity', '00000000-0000-0000-0000-000000000000'"},
     {"open", relais_versions_open_sql, "'00000000-0000-0000-0000-000000000000'"},
     {"older", relais_versions_older_sql, "ids, '\\x00'"},
@@ -43,12 +48,15 @@ static void fill_ledger(fixture *f)
            "        CASE WHEN i %% 500 = 0 THEN 'held' ELSE 'delivered' END,"
            "        now() - i * interval '1 second', now(), 'serve', '<data/>'"
            "   FROM generate_series(1, 100000) i;"
+           "INSERT INTO relais.mapping VALUES (sha256('m'), 'visit', '');"
+           "INSERT INTO relais.evaluated"
+           " SELECT sub_id, sha256('m'), '{}' FROM relais.submission WHERE random() < 0.3;"
            "INSERT INTO relais.attachment"
            " SELECT sub_id, 'p.jpg', sha256('p'), 1, '', true, now(), 'p' FROM relais.submission"
            "  WHERE random() < 0.3;"
            "INSERT INTO relais.tombstone (form_id, record_id)"
            " SELECT 'visit', 'uuid:e' || i FROM generate_series(1, 10000) i;"
-           "ANALYZE relais.submission, relais.attachment, relais.tombstone");
+           "ANALYZE relais.submission, relais.evaluated, relais.attachment, relais.tombstone");
 }
 
 /* One array literal of `count` elements, as the forwarder sends them. */
@@ -111,7 +119,8 @@ static void assert_no_scan(fixture *f, const char *statement, const char *argume
         const char *line = PQgetvalue(plan, i, 0);
         if (strstr(line, "Seq Scan on submission") != NULL ||
             strstr(line, "Seq Scan on attachment") != NULL ||
-            strstr(line, "Seq Scan on tombstone") != NULL)
+            strstr(line, "Seq Scan on tombstone") != NULL ||
+            strstr(line, "Seq Scan on evaluated") != NULL)
             fail_msg("statement %s reads a whole table: %s", statement, line);
     }
     PQclear(plan);
