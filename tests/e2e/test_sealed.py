@@ -359,7 +359,7 @@ class Replay(Sealed):
         self.assertEqual(self.agent(), ["X"])
         after = query(f"SELECT * FROM relais.submission WHERE instance_id = '{self.instance}'")[0]
         changed = {name for name in after if after[name] != before[name]}
-        self.assertEqual(changed, {"mapping_sha256", "delivered_at"})
+        self.assertEqual(changed, {"mapping_sha256", "delivered_at", "unmapped"})
         self.assertIn("nothing to replay", self.replay("--form", "bf_tip_ident").stdout)
 
     def test_another_key_opens_nothing_and_changes_nothing(self):
