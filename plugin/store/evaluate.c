@@ -145,10 +145,23 @@ static bool evaluate_sealed(const relais_settlement *s, const relais_version *ve
 static void refuse_sealed(const relais_settlement *s, relais_refusal *refusal)
 {
     begin_refusal(s, RELAIS_REASON_SEALED,
-                  relais_translate("its answers are sealed, and the mapping of its form has "
-                                   "changed since: run `relais replay --key FILE`"),
+                  relais_translate("its answers are sealed, and its rows cannot be made without "
+                                   "them: run `relais replay --key FILE`"),
                   refusal);
     refusal->is_held = true;
+}
+
+/* Codes that the version waits for. Its reason stays the one of the day when it came. */
+static bool has_codes(const relais_settlement *s, const relais_output *output, bool *has,
+                      relais_error *err)
+{
+    const relais_target *target = relais_store_target(s->work->store);
+
+    *has = true;
+    for (size_t i = 0; i < output->awaited_count && *has; i++)
+        if (!relais_mapping_has_code(s->binding->mapping, target, &output->awaited[i], has, err))
+            return false;
+    return true;
 }
 
 static bool evaluate_kept(const relais_settlement *s, const relais_version *version,
@@ -160,7 +173,7 @@ static bool evaluate_kept(const relais_settlement *s, const relais_version *vers
     uint8_t mapping[RELAIS_SHA256_SIZE];
     const relais_mapping *present = s->binding->mapping;
     const char *json;
-    bool fits = false;
+    bool fits = false, has;
 
     if (kept == NULL)
         return relais_arena_error(work->settle, err);
@@ -170,6 +183,13 @@ static bool evaluate_kept(const relais_settlement *s, const relais_version *vers
         return false;
     if (!fits || (!kept->is_portable && strcmp(kept->record, record) != 0)) {
         refuse_sealed(s, refusal);
+        return true;
+    }
+    if (!has_codes(s, &kept->output, &has, err))
+        return false;
+    if (!has) {
+        begin_refusal(s, relais_error_word(RELAIS_ERR_DATA), "", refusal);
+        refusal->is_held = true;
         return true;
     }
     if (!relais_output_rename(present, &kept->output, kept->record, record, work->settle, err))
@@ -248,7 +268,7 @@ static bool make_portable(const relais_settlement *s, const relais_version *vers
     if (other.record == NULL)
         return relais_arena_error(arena, err);
     facts = facts_of(s, version, stored, other.record);
-    facts.tells_derived = true;
+    facts.is_for_keeping = true;
     if (!run_xml(s, stored, &facts, &other.output, &misfit, &why)) {
         if (is_versions_fault(&why))
             return true;
@@ -282,16 +302,37 @@ static bool write_kept(const relais_settlement *s, const relais_version *version
                                   relais_mapping_sha256(mapping), json, err);
 }
 
+/* The rows of an item that was refused because a list has not its code yet, under its own name;
+ * *is_whole is false when something else is amiss too. */
+static bool complete(const relais_settlement *s, const relais_version *version,
+                     const relais_stored *stored, relais_kept *kept, bool *is_whole,
+                     relais_error *err)
+{
+    relais_facts facts = facts_of(s, version, stored, kept->record);
+    relais_misfit misfit;
+    relais_error why = {0};
+
+    facts.is_for_keeping = true;
+    *is_whole = run_xml(s, stored, &facts, &kept->output, &misfit, &why);
+    if (*is_whole || is_versions_fault(&why))
+        return true;
+    *err = why;
+    return false;
+}
+
 static bool keep_item(const relais_settlement *s, const relais_version *version, relais_error *err)
 {
     const relais_item *item = s->item;
     const relais_stored stored = item_stored(item);
+    bool is_whole = item->is_mapped;
     relais_kept kept = {
         .record = item->deprecated_id[0] != '\0' ? item->deprecated_id : item->instance_id,
         .output = item->output,
     };
 
-    return !item->is_mapped || write_kept(s, version, &stored, &kept, err);
+    if (!item->is_mapped && !complete(s, version, &stored, &kept, &is_whole, err))
+        return false;
+    return !is_whole || write_kept(s, version, &stored, &kept, err);
 }
 
 /* With the key in hand: the present mapping's rows take the place of an older one's. */

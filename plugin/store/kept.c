@@ -4,7 +4,8 @@
  *   {"record":"uuid:...","portable":true,
  *    "shapes":[{"table":"tip.x","policy":"upsert","newest":null,"columns":[...],"replace":[...]}],
  *    "rows":[{"shape":0,"values":[...],"paths":[...]}],"clear":[{"shape":0,"values":[...]}],
- *    "files":[...],"unmapped":[...],"derived":[{"id":"...","parts":[...]}]}
+ *    "files":[...],"unmapped":[...],"derived":[{"id":"...","parts":[...]}],
+ *    "awaited":[{"list":"...","value":"..."}]}
  *
  * See kept.h.
  */
@@ -99,6 +100,21 @@ static json_t *derived_json(const relais_output *output)
     return list;
 }
 
+static json_t *awaited_json(const relais_output *output)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < output->awaited_count; i++) {
+        const relais_awaited *one = &output->awaited[i];
+        if (json_array_append_new(
+                list, json_pack("{s:s, s:s}", "list", one->list, "value", one->value)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 char *relais_kept_json(const relais_mapping *mapping, const relais_kept *kept, relais_arena *arena)
 {
     const relais_output *output = &kept->output;
@@ -115,11 +131,11 @@ char *relais_kept_json(const relais_mapping *mapping, const relais_kept *kept, r
     rows = rows_json(&used, output);
     clear = clear_json(&used, output);
     return relais_json_dump(
-        json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "record", kept->record, "portable",
-                  (int)kept->is_portable, "shapes", used.list, "rows", rows, "clear", clear,
-                  "files", relais_json_texts(output->files, output->file_count), "unmapped",
+        json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "record", kept->record,
+                  "portable", (int)kept->is_portable, "shapes", used.list, "rows", rows, "clear",
+                  clear, "files", relais_json_texts(output->files, output->file_count), "unmapped",
                   relais_json_texts(output->unmapped, output->unmapped_count), "derived",
-                  derived_json(output)),
+                  derived_json(output), "awaited", awaited_json(output)),
         arena);
 }
 
@@ -226,6 +242,29 @@ static bool read_derived(struct reading *r, const json_t *list, relais_output *o
     return true;
 }
 
+static bool read_awaited(struct reading *r, const json_t *list, relais_output *out)
+{
+    const json_t *one;
+    size_t i;
+
+    out->awaited = relais_arena_alloc(r->arena, json_array_size(list) * sizeof *out->awaited);
+    if (out->awaited == NULL || !json_is_array(list))
+        return false;
+    json_array_foreach(list, i, one)
+    {
+        relais_awaited *awaited = &out->awaited[out->awaited_count++];
+        const char *name = json_string_value(json_object_get(one, "list"));
+        const char *value = json_string_value(json_object_get(one, "value"));
+        if (name == NULL || value == NULL)
+            return false;
+        awaited->list = relais_arena_text(r->arena, name);
+        awaited->value = relais_arena_text(r->arena, value);
+        if (awaited->list == NULL || awaited->value == NULL)
+            return false;
+    }
+    return true;
+}
+
 static bool read_evaluation(struct reading *r, const json_t *body, relais_kept *out)
 {
     relais_output *output = &out->output;
@@ -240,7 +279,8 @@ static bool read_evaluation(struct reading *r, const json_t *body, relais_kept *
                                   &output->files, &output->file_count) &&
            relais_json_read_texts(json_object_get(body, "unmapped"), SIZE_MAX, r->arena,
                                   &output->unmapped, &output->unmapped_count) &&
-           read_derived(r, json_object_get(body, "derived"), output);
+           read_derived(r, json_object_get(body, "derived"), output) &&
+           read_awaited(r, json_object_get(body, "awaited"), output);
 }
 
 bool relais_kept_read(const relais_mapping *mapping, const char *json, relais_arena *arena,

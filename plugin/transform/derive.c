@@ -63,21 +63,21 @@ static bool copy_texts(relais_arena *arena, const char *const *texts, size_t cou
     return copies != NULL;
 }
 
-static bool grow(relais_derivation *d)
+/* Room for one more of `count` items of `size` bytes; NULL without memory. */
+static void *grow(const relais_derivation *d, void *items, size_t count, size_t *room, size_t size)
 {
-    size_t wanted = d->room == 0 ? 16 : 2 * d->room;
-    relais_derived *more;
+    size_t wanted = *room == 0 ? 16 : 2 * *room;
+    void *more;
 
-    if (d->count < d->room)
-        return true;
-    more = relais_arena_alloc(d->arena, wanted * sizeof *more);
+    if (count < *room)
+        return items;
+    more = relais_arena_alloc(d->arena, wanted * size);
     if (more == NULL)
-        return false;
-    if (d->count > 0)
-        memcpy(more, d->list, d->count * sizeof *more);
-    d->list = more;
-    d->room = wanted;
-    return true;
+        return NULL;
+    if (count > 0)
+        memcpy(more, items, count * size);
+    *room = wanted;
+    return more;
 }
 
 static bool is_of_record(const relais_derivation *d, const char *const *parts, size_t count)
@@ -97,7 +97,8 @@ bool relais_derivation_note(relais_derivation *d, const char *const *parts, size
         return false;
     if (!is_of_record(d, parts, count) || find_pair(&d->known, id) != NULL)
         return true;
-    if (!grow(d))
+    d->list = grow(d, d->list, d->count, &d->room, sizeof *d->list);
+    if (d->list == NULL)
         return relais_arena_error(d->arena, err);
     one = &d->list[d->count];
     one->id = relais_arena_text(d->arena, id);
@@ -108,10 +109,29 @@ bool relais_derivation_note(relais_derivation *d, const char *const *parts, size
     return add_pair(&d->known, d->arena, one->id, one->id, err);
 }
 
+bool relais_derivation_await(relais_derivation *d, const char *list, const char *value,
+                             relais_error *err)
+{
+    relais_awaited *one;
+
+    for (size_t i = 0; i < d->awaited_count; i++)
+        if (strcmp(d->awaited[i].list, list) == 0 && strcmp(d->awaited[i].value, value) == 0)
+            return true;
+    d->awaited = grow(d, d->awaited, d->awaited_count, &d->awaited_room, sizeof *d->awaited);
+    if (d->awaited == NULL)
+        return relais_arena_error(d->arena, err);
+    one = &d->awaited[d->awaited_count++];
+    one->list = list;
+    one->value = relais_arena_text(d->arena, value);
+    return one->value != NULL || relais_arena_error(d->arena, err);
+}
+
 void relais_derivation_finish(relais_derivation *d, relais_output *out)
 {
     out->derived = d->list;
     out->derived_count = d->count;
+    out->awaited = d->awaited;
+    out->awaited_count = d->awaited_count;
     tdestroy(d->known, keep_pair);
     d->known = NULL;
 }

@@ -5,9 +5,15 @@
 #include "transform/run.h"
 
 #include "transform/cast.h"
+#include "transform/derive.h"
 #include "transform/expression.h"
 
 #include <string.h>
+
+static bool may_still_come(const relais_list *list)
+{
+    return list->if_absent != NULL && strcmp(list->if_absent, "hold") == 0;
+}
 
 /* Like relais_run_refuse, of a code that its list has not, or not yet. */
 static void refuse_unlisted(relais_run *run, const relais_list *list, const char *path,
@@ -16,7 +22,7 @@ static void refuse_unlisted(relais_run *run, const relais_list *list, const char
     relais_rule rule = {.kind = RELAIS_RULE_LIST, .name = list->name};
 
     relais_run_refuse(run, &rule, path, place, value, length);
-    run->misfit->is_held = list->if_absent != NULL && strcmp(list->if_absent, "hold") == 0;
+    run->misfit->is_held = may_still_come(list);
 }
 
 bool relais_run_refuse(relais_run *run, const relais_rule *rule, const char *path,
@@ -137,6 +143,9 @@ static bool is_member(struct filling *filling, const char *value)
     int found = target->member(target->context, list->table, list->column, list->where, list->is,
                                value, filling->run->err);
 
+    if (found == 0 && filling->run->mapping->derivation != NULL && may_still_come(list))
+        return relais_derivation_await(filling->run->mapping->derivation, list->name, value,
+                                       filling->run->err);
     if (found == 0)
         refuse_unlisted(filling->run, list, filling->path, filling->filled->place,
                         filling->answer.text, filling->answer.length);

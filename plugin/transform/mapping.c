@@ -1,6 +1,7 @@
 /*
  * A mapping as callers hold it. See mapping.h.
  */
+#include "transform/list.h"
 #include "transform/model.h"
 #include "transform/source.h"
 
@@ -85,6 +86,18 @@ const relais_row_shape *relais_mapping_shapes(const relais_mapping *mapping, siz
 {
     *count = mapping->shape_count;
     return mapping->shapes;
+}
+
+bool relais_mapping_has_code(const relais_mapping *mapping, const relais_target *target,
+                             const relais_awaited *awaited, bool *has, relais_error *err)
+{
+    const relais_list *list = relais_list_find(mapping, awaited->list);
+    int found = list == NULL ? 1
+                             : target->member(target->context, list->table, list->column,
+                                              list->where, list->is, awaited->value, err);
+
+    *has = found > 0;
+    return found >= 0;
 }
 
 bool relais_mapping_knows_version(const relais_mapping *mapping, const char *version)

@@ -59,7 +59,9 @@ typedef struct relais_facts {
     const char *received;   /* $received: ISO 8601 */
     const char *user;       /* $user */
     const char *device;     /* $device */
-    bool tells_derived;     /* fill relais_output.derived */
+    /* The rows are to be kept, for another time and perhaps another record: ids made of $record
+     * and codes that lists have not yet are told in the output, and the latter are no misfit. */
+    bool is_for_keeping;
 } relais_facts;
 
 /* What a RELAIS_ROW_REPLACED shape takes away: the rows of its table whose `replace` columns
@@ -78,6 +80,11 @@ typedef struct relais_derived {
     size_t part_count;
 } relais_derived;
 
+/* A code that a list with if-absent="hold" has not yet. */
+typedef struct relais_awaited {
+    const char *list, *value;
+} relais_awaited;
+
 typedef struct relais_output {
     relais_row *rows; /* in the order of shapes, then of the document */
     size_t count;
@@ -87,8 +94,11 @@ typedef struct relais_output {
     size_t file_count;
     const char **unmapped; /* paths of answers that nothing in the mapping reads or ignores */
     size_t unmapped_count;
-    relais_derived *derived; /* in the order in which they were made; when the facts ask for it */
+    /* Of a run whose rows are to be kept: */
+    relais_derived *derived; /* in the order in which they were made */
     size_t derived_count;
+    relais_awaited *awaited; /* until its list has it, the rows cannot go in */
+    size_t awaited_count;
 } relais_output;
 
 /* Why a submission cannot become rows: for the quarantine, never with the answer itself. The
@@ -139,7 +149,13 @@ RELAIS_MUST_USE bool relais_mapping_run(relais_mapping *mapping,
                                         relais_arena *arena, relais_output *out,
                                         relais_misfit *misfit, relais_error *err);
 
-/* Gives the output of a run, made with `tells_derived` under the record's name `from`, to a
+/* Whether a list has a code by now; true too when the mapping has no such list any more. */
+RELAIS_MUST_USE bool relais_mapping_has_code(const relais_mapping *mapping,
+                                             const relais_target *target,
+                                             const relais_awaited *awaited, bool *has,
+                                             relais_error *err);
+
+/* Gives the output of a run, made with `is_for_keeping` under the record's name `from`, to a
  * record named `to`: values that are the name, or an id made of it, become those of the other
  * name, as a run under it would have made them; what a mapping makes of $record by other means
  * than uuid5() stays. New texts belong to the arena. */

@@ -362,7 +362,7 @@ bool relais_mapping_run(relais_mapping *mapping, const relais_submission *submis
         return relais_error_set(err, RELAIS_ERR_CONFIG,
                                 "the mapping of form %s is not bound to a database", mapping->form);
     relais_expression_start(mapping, submission->doc, facts, target);
-    mapping->derivation = facts->tells_derived ? &derivation : NULL;
+    mapping->derivation = facts->is_for_keeping ? &derivation : NULL;
     ok = run_document(&run, root);
     mapping->derivation = NULL;
     relais_derivation_finish(&derivation, out);

@@ -295,6 +295,21 @@ class Waiting(Sealed):
                            "instance_id": self.two, "items": ["b", "c"]}])
         self.assert_state(self.two, "delivered", False)
 
+    def test_a_code_that_its_list_gets_later(self):
+        org = "SOC-" + self.code[:3].upper()
+        xml = lives.sample("bf_tip_suivi", "before-intake").replace("SOC-YAT", org)
+        self.deliver(xml)
+        row = self.state(lives.instance_of(xml))
+        self.assertEqual((row["state"], row["why"], row["is_kept"]), ("held", "data", True))
+        base.forward()
+        self.assertEqual(self.state(lives.instance_of(xml)), row, "tried again, it waits for the same")
+        database.psql(NAME, "INSERT INTO ref.organisation SELECT (jsonb_populate_record(o, jsonb_build_object('org_code',"
+                            f" '{org}'))).* FROM ref.organisation o WHERE org_code = 'SOC-YAT'")
+        base.forward()
+        self.assert_state(lives.instance_of(xml), "delivered", False)
+        self.assertEqual(values("SELECT f.org_code FROM tip.followup f JOIN relais.submission s USING (sub_id)"
+                                f" WHERE s.instance_id = '{lives.instance_of(xml)}'"), [org])
+
     def test_what_waits_holds_nothing_that_its_rows_do_not(self):
         self.deliver(visitor(self.one, self.code, "n"))
         body = json.dumps(query("SELECT e.body FROM relais.evaluated e JOIN relais.submission s USING (sub_id)"

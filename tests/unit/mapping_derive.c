@@ -58,7 +58,7 @@ static void evaluate(struct run *run, const char *record, relais_output *out)
     relais_error err = {0};
 
     facts.record = record;
-    facts.tells_derived = true;
+    facts.is_for_keeping = true;
     if (!relais_mapping_run(run->mapping, &run->submission, &facts, &fake_target, run->arena, out,
                             &misfit, &err))
         fail_msg("%s: %s", err.path, err.text);
