@@ -217,7 +217,8 @@ class AnyOrder(Sealed):
         ident = expected.uuid5("tip.identification", "bf_tip_ident", lives.instance_of(first))
         (row,) = query(f"SELECT * FROM tip.identification WHERE national_code = '{card}'")
         self.assertEqual(row["identification_id"], ident, "it is named after the first version")
-        said = {name: row[name] for name in row if name not in ("identification_id", "sub_id", "victim_id", "national_code")}
+        said = {name: row[name] for name in row if name not in ("identification_id", "sub_id", "victim_id",
+                                                            "national_code", "reported_at")}
         for table, columns, order in self.PARTS:
             said[table] = query(f"SELECT {columns} FROM {table} WHERE identification_id = '{ident}' ORDER BY {order}")
         said["assistance"] = query("SELECT seq, service, referral_status FROM tip.assistance WHERE victim_id ="
