@@ -17,6 +17,8 @@
  * would leave a phone without an answer. Set again for as long as the thread runs. */
 #define TASK_TIMER 60000
 
+/* A copy that nobody wants is removed here and not in a thread, as nginx removes its own
+ * temporary files. */
 static void release_ctx(void *data)
 {
     ngx_http_relais_ctx_t *ctx = data;

@@ -169,6 +169,46 @@ static void damaged_and_cut_parcels_are_quarantined(void **state)
     assert_sql(f, "0", "SELECT count(*) FROM relais.submission");
 }
 
+/* A capture keeps what its server accepted, also without a form's id or of another shape. */
+static void what_only_another_server_could_read_is_quarantined(void **state)
+{
+    static const struct {
+        const char *content_type, *body;
+    } bodies[] = {
+        {"", SECRET},
+        {"application/json", "{\"name\": \"" SECRET "\"}"},
+        {"multipart/form-data", "--b--"},
+        {"multipart/form-data; boundary=b", "--b--"},
+        {"text/xml", ""},
+        {"text/xml", "<data><name>" SECRET "</name></data>"},
+        {"text/xml", "<!DOCTYPE data><data id=\"visit\"><name>" SECRET "</name></data>"},
+    };
+    const size_t count = sizeof bodies / sizeof *bodies;
+    fixture *f = *state;
+
+    for (size_t i = 0; i < count; i++) {
+        relais_segment segment = {.data = bodies[i].body, .length = strlen(bodies[i].body)};
+        relais_digest_state digest;
+        relais_parcel_head head;
+        relais_staged staged;
+
+        relais_parcel_head_init(&head);
+        head.source = "capture";
+        head.content_type = bodies[i].content_type;
+        head.length = segment.length;
+        relais_sha256_begin(&digest);
+        relais_sha256_add(&digest, segment.data, segment.length);
+        relais_sha256_end(&digest, head.sha256);
+        assert_ok(relais_spool_stage(f->spool, &head, &segment, 1, &staged, &f->err), f->err);
+        assert_ok(relais_spool_commit(f->spool, &staged, &f->err), f->err);
+    }
+    store_forward(f);
+    assert_int_equal(f->counts.quarantined, count);
+    assert_int_equal(store_waiting(f), 0);
+    assert_int_equal(store_quarantined(f), count);
+    assert_null(strstr(store_reason(f), SECRET));
+}
+
 static void reference_to_a_row_that_may_come_is_held_until_it_does(void **state)
 {
     fixture *f = *state;
@@ -297,6 +337,7 @@ int main(void)
         TEST(unknown_form_is_quarantined_with_its_bytes),
         TEST(unreadable_mapping_keeps_its_forms_parcels_where_they_are),
         TEST(damaged_and_cut_parcels_are_quarantined),
+        TEST(what_only_another_server_could_read_is_quarantined),
         TEST(reference_to_a_row_that_may_come_is_held_until_it_does),
         TEST(child_before_parent_in_one_batch_ends_delivered),
         TEST(held_ones_release_each_other),
