@@ -86,9 +86,12 @@ class Valgrind(LoadTest):
         log = tempfile.mkdtemp(prefix="relais-valgrind-") + "/log"
         self.addCleanup(shutil.rmtree, os.path.dirname(log))
         server = self.serve(main="master_process off;",
-                            prefix=["valgrind", "--leak-check=full", f"--log-file={log}"])
+                            prefix=["valgrind", "--leak-check=full", f"--log-file={log}",
+                                    "--show-leak-kinds=definite",
+                                    "--errors-for-leak-kinds=definite"])
         server.start()
-        self.run_load(server, 2000, Rules(is_killed=True), faults=4, connections=16)
+        self.run_load(server, 2000, Rules(is_killed=True, reads_spool=True), faults=4,
+                      connections=16)     # alone, nginx stays root
         server.process.send_signal(signal.SIGQUIT)
         server.process.wait(120)
         with open(log, encoding="utf-8") as file:
