@@ -73,16 +73,16 @@ class CaptureLoad(LoadTest):
     def test_everything_at_once(self):
         server = self.serve()
         server.start()
-        seen = self.run_load(server, 60_000 if IS_LONG else 4000, faults=8)
+        seen = self.run_load(server, 60_000 if IS_LONG else 3000, faults=8)
         for status in (201, 202, 400, 401, 502, 503, "left"):
             self.assertGreater(seen[status], 20)
 
     def test_memory_stays_flat(self):
         server = self.serve(location=self.Server.say(unbuffered="on"))
         server.start()
-        self.run_load(server, 2000, largest=50_000)
+        self.run_load(server, 1500, largest=50_000)
         before = server.memory(), server.descriptors()
-        self.run_load(server, 50_000 if IS_LONG else 2000, largest=50_000)
+        self.run_load(server, 50_000 if IS_LONG else 1500, largest=50_000)
         after = server.memory(), server.descriptors()
         self.assertLess(after[0], before[0] + 3_000_000)
         self.assertLess(after[1], before[1] + 20)
@@ -94,7 +94,7 @@ class CaptureLoad(LoadTest):
                          http=f"upstream kept {{ server 127.0.0.1:{self.upstream.port}; "
                               "keepalive 16; }", level="warn")
         server.start()
-        self.run_load(server, 20_000 if IS_LONG else 1500, faults=8)
+        self.run_load(server, 20_000 if IS_LONG else 1000, faults=8)
 
     def test_http2(self):
         port = free_port()
@@ -103,7 +103,7 @@ class CaptureLoad(LoadTest):
                                 LOCATION.format("", self.upstream.port, ""),
                          http="keepalive_requests 300;", level="warn")
         server.start()
-        seen = self.run_load(server, 12_000 if IS_LONG else 800, run=h2phones.run, port=port,
+        seen = self.run_load(server, 12_000 if IS_LONG else 600, run=h2phones.run, port=port,
                              connections=8, faults=8)
         for status in (201, 202, 400, 503, "left"):
             self.assertGreater(seen[status], 5)
@@ -117,7 +117,7 @@ class CaptureLoad(LoadTest):
                 for pid in server.workers()[:1]:
                     os.kill(pid, signal.SIGKILL)
 
-        self.run_load(server, 8000 if IS_LONG else 1500, Rules(is_killed=True), kill, faults=4)
+        self.run_load(server, 8000 if IS_LONG else 1000, Rules(is_killed=True), kill, faults=4)
 
     def test_the_server_is_reloaded(self):
         server = self.serve(workers=2)
@@ -127,13 +127,13 @@ class CaptureLoad(LoadTest):
             while not ended.wait(1):
                 server.reload()
 
-        self.run_load(server, 10_000 if IS_LONG else 1500, Rules(is_killed=True), reload)
+        self.run_load(server, 10_000 if IS_LONG else 1000, Rules(is_killed=True), reload)
         wait_until(lambda: server.count("tmp") == 0, 20, "tmp to be empty")
 
     def test_a_queue_of_one(self):
         server = self.serve(main="thread_pool default threads=1 max_queue=1;")
         server.start()
-        seen = self.run_load(server, 10_000 if IS_LONG else 1500, Rules(is_full=True))
+        seen = self.run_load(server, 10_000 if IS_LONG else 1000, Rules(is_full=True))
         self.assertGreater(seen[201], 10)
         self.assertGreater(server.log().count("queue overflow"), 20)
 
@@ -145,7 +145,7 @@ class CaptureLoad(LoadTest):
         self.addCleanup(subprocess.run, ["umount", "-l", server.spool], check=True)
         server.make_spool()
         server.start()
-        seen = self.run_load(server, 10_000 if IS_LONG else 1500, Rules(is_full=True))
+        seen = self.run_load(server, 10_000 if IS_LONG else 1000, Rules(is_full=True))
         self.assertGreater(len(re.findall("No space left|does not fit", server.log())), 20)
         self.assertGreater(seen[201], 50)
 
