@@ -8,6 +8,7 @@
  */
 #include "mod_relais.h"
 
+#include "openrosa/header.h"
 #include "spool/scratch.h"
 
 #include <unistd.h>
@@ -162,6 +163,16 @@ static relais_reply explain(apr_status_t rv, bool *is_dead, relais_error *err)
     return reply;
 }
 
+/* mod_http2 may give a body that was broken off for a whole one (RST_STREAM). Where no length is
+ * announced only a multipart tells its own end. */
+static bool may_be_cut(const request_rec *r)
+{
+    const char *type = apr_table_get(r->headers_in, "Content-Type");
+
+    return r->proto_num >= HTTP_VERSION(2, 0) && mod_relais_content_length(r) < 0 &&
+           (type == NULL || !relais_media_type_is(type, "multipart/form-data"));
+}
+
 /* ---- all of it -------------------------------------------------------------------------- */
 
 static relais_reply finish(intake *body, mod_relais_body *out, relais_error *err)
@@ -200,5 +211,12 @@ relais_reply mod_relais_body_read(request_rec *r, relais_spool *spool, mod_relai
     rv = read_all(r, coming, err);
     if (rv == APR_SUCCESS && coming->is_too_large)
         return refuse(coming, err);
-    return rv == APR_SUCCESS ? finish(coming, body, err) : explain(rv, is_dead, err);
+    if (rv != APR_SUCCESS)
+        return explain(rv, is_dead, err);
+    if (may_be_cut(r)) {
+        relais_error_set(err, RELAIS_ERR_SYNTAX,
+                         "over HTTP/2 a body that is no multipart needs a Content-Length");
+        return RELAIS_REPLY_CUT;
+    }
+    return finish(coming, body, err);
 }
