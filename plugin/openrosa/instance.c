@@ -7,6 +7,7 @@
 #include "openrosa/instance.h"
 
 #include "base/text.h"
+#include "openrosa/tags.h"
 
 #include <libxml/parser.h>
 #include <libxml/xmlerror.h>
@@ -31,6 +32,7 @@ struct relais_instance_reader {
     bool in_instance_id;
     relais_instance_text text; /* of the instanceID being read */
 
+    relais_tags tags;
     xmlParserCtxtPtr parser;
     size_t parsed;
     size_t fill;
@@ -212,20 +214,37 @@ static void judge_root(relais_instance_reader *reader)
         reader->has_doctype = true;
 }
 
+/* Leaves of the block what does not keep the parser busy for seconds: up to an element with too
+ * many attributes, after which nothing is read. */
+static void cut_block(relais_instance_reader *reader)
+{
+    bool can_count = reader->parsed > 0 || relais_tags_can_count(reader->block, reader->fill);
+    size_t length = can_count ? relais_tags_pass(&reader->tags, reader->block, reader->fill) : 0;
+
+    reader->is_done = length < reader->fill;
+    reader->fill = length;
+}
+
+static bool run_parser(relais_instance_reader *reader, bool is_last)
+{
+    if (reader->parser == NULL)
+        reader->parser = parser_create(reader);
+    return reader->parser != NULL && xmlParseChunk(reader->parser, reader->block, (int)reader->fill,
+                                                   is_last) != XML_ERR_NO_MEMORY;
+}
+
 static void parse_block(relais_instance_reader *reader, bool is_last)
 {
     bool is_first = reader->parsed == 0;
 
-    if (is_first)
-        reader->parser = parser_create(reader);
-    if (reader->parser == NULL || xmlParseChunk(reader->parser, reader->block, (int)reader->fill,
-                                                is_last) == XML_ERR_NO_MEMORY) {
+    cut_block(reader);
+    if (!run_parser(reader, is_last)) {
         reader->out_of_memory = reader->is_done = true;
         return;
     }
     reader->parsed += reader->fill;
-    if (!reader->parser->wellFormed || reader->parsed >= RELAIS_INSTANCE_SCAN_MAX)
-        reader->is_done = true;
+    reader->is_done = reader->is_done || !reader->parser->wellFormed ||
+                      reader->parsed >= RELAIS_INSTANCE_SCAN_MAX;
     if (is_first)
         judge_root(reader);
     reader->fill = 0;
@@ -267,7 +286,7 @@ relais_instance_state relais_instance_finish(relais_instance_reader *reader,
                                              const relais_instance **out)
 {
     *out = &reader->instance;
-    if (reader->parsed == 0 && reader->fill == 0)
+    if (reader->parsed == 0 && reader->fill == 0 && !reader->is_done)
         return RELAIS_INSTANCE_EMPTY;
     if (!reader->is_done && reader->fill > 0)
         parse_block(reader, true);

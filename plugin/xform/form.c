@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* html/head/model/instance stand above the answers; libxml2 itself stops at 256. */
-enum { FORM_DEPTH_MAX = 200 };
+static const relais_xml_limits limits = {.depth = RELAIS_FORM_DEPTH_MAX,
+                                         .nodes = RELAIS_FORM_NODES_MAX};
 
 /* ---- the file --------------------------------------------------------------------------- */
 
@@ -60,7 +60,7 @@ static bool parse_file(const char *file, relais_arena *arena, xmlDocPtr *doc, re
 
     relais_buffer_init(&bytes, RELAIS_FORM_XML_MAX);
     ok = read_file(file, &bytes, err) &&
-         relais_xml_parse(bytes.data, bytes.length, FORM_DEPTH_MAX, arena, doc, &fault, err);
+         relais_xml_parse(bytes.data, bytes.length, &limits, arena, doc, &fault, err);
     relais_buffer_free(&bytes);
     return ok;
 }

@@ -12,6 +12,13 @@ typedef enum {
     RELAIS_NODE_LEAF    /* holds an answer */
 } relais_node_kind;
 
+/* html/head/model/instance stand above the answers; libxml2 itself stops at 256. */
+#define RELAIS_FORM_DEPTH_MAX 200
+
+/* As xml.h counts them: a form of the largest size that is published, with the lists of choices
+ * in it, has one for ten bytes. 200 MB, in commands alone. */
+#define RELAIS_FORM_NODES_MAX 1600000
+
 /* One node of the primary instance, in document order. */
 typedef struct relais_form_node {
     const char *path; /* "/data/person/age", by local names */

@@ -16,6 +16,9 @@
 /* A few lines at most, however many prefixes somebody invents. */
 enum { REPAIRS_MAX = 2048, PREFIXES_MAX = 1024 };
 
+static const relais_xml_limits limits = {.depth = RELAIS_SUBMISSION_DEPTH_MAX,
+                                         .nodes = RELAIS_SUBMISSION_NODES_MAX};
+
 /* ---- the document ----------------------------------------------------------------------- */
 
 /* Parses what repair makes of the XML. Its errors are of no interest: the first parse's tell
@@ -29,8 +32,7 @@ static bool parse_repaired(const char *xml, size_t length, relais_arena *arena, 
 
     relais_buffer_init(&repaired, RELAIS_SUBMISSION_XML_MAX);
     ok = relais_xml_repair(xml, length, &repaired, made) &&
-         relais_xml_parse(repaired.data, repaired.length, RELAIS_SUBMISSION_DEPTH_MAX, arena, doc,
-                          &ignored, NULL);
+         relais_xml_parse(repaired.data, repaired.length, &limits, arena, doc, &ignored, NULL);
     relais_buffer_free(&repaired);
     return ok;
 }
@@ -41,8 +43,7 @@ static bool parse_document(relais_submission *out, relais_arena *arena, relais_r
     relais_xml_fault fault;
     relais_error first = {0};
 
-    if (relais_xml_parse(out->xml, out->xml_length, RELAIS_SUBMISSION_DEPTH_MAX, arena, &out->doc,
-                         &fault, &first))
+    if (relais_xml_parse(out->xml, out->xml_length, &limits, arena, &out->doc, &fault, &first))
         return true;
     if (first.code == RELAIS_ERR_SYNTAX &&
         parse_repaired(out->xml, out->xml_length, arena, &out->doc, made))

@@ -23,6 +23,9 @@
 #define RELAIS_SUBMISSION_XML_MAX   (8 * 1024 * 1024)
 #define RELAIS_SUBMISSION_DEPTH_MAX 100 /* the deepest known form nests 12 */
 
+/* As xml.h counts them: 24 MB of memory. The largest national submissions have 3,000. */
+#define RELAIS_SUBMISSION_NODES_MAX 200000
+
 /* A file of the submission. Any bytes may be in the name: it is data, never a path. */
 typedef struct relais_attachment {
     const char *name; /* part name; filename when that is empty, or when the answers name the

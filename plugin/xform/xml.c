@@ -7,6 +7,7 @@
 #include "xform/xml.h"
 
 #include "base/text.h"
+#include "openrosa/tags.h"
 
 #include <libxml/SAX2.h>
 #include <libxml/parser.h>
@@ -21,10 +22,12 @@ enum { PARSE_OPTIONS = XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES
 
 /* What the callbacks of one parse know; hangs on the context's _private. */
 struct watch {
+    const relais_xml_limits *limits;
     unsigned depth;
-    unsigned max_depth;
+    unsigned nodes;
     bool has_doctype;
     bool is_too_deep;
+    bool has_too_many;
     int code; /* of libxml2's first error, 0 when none */
     relais_xml_fault fault;
 };
@@ -87,6 +90,20 @@ static void on_doctype(void *context, const xmlChar *name, const xmlChar *id, co
     stop_here(parser, watch);
 }
 
+/* False, and the parser stopped, when `more` nodes are too many. Parameters are counted by the
+ * parser in int, and each has its bytes in the document: no sum wraps. */
+static bool count_nodes(xmlParserCtxtPtr parser, unsigned more)
+{
+    struct watch *watch = parser->_private;
+
+    watch->nodes += more;
+    if (watch->nodes <= watch->limits->nodes)
+        return true;
+    watch->has_too_many = true;
+    stop_here(parser, watch);
+    return false;
+}
+
 static void on_start(void *context, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri,
                      int ns_count, const xmlChar **ns, int attribute_count, int defaulted,
                      const xmlChar **attributes)
@@ -94,13 +111,37 @@ static void on_start(void *context, const xmlChar *local, const xmlChar *prefix,
     xmlParserCtxtPtr parser = context;
     struct watch *watch = parser->_private;
 
-    if (++watch->depth > watch->max_depth) {
+    if (++watch->depth > watch->limits->depth) {
         watch->is_too_deep = true;
         stop_here(parser, watch);
         return;
     }
+    if (!count_nodes(parser, 1 + (unsigned)ns_count + 2 * (unsigned)attribute_count))
+        return;
     xmlSAX2StartElementNs(context, local, prefix, uri, ns_count, ns, attribute_count, defaulted,
                           attributes);
+}
+
+/* A text that goes on is the node that it began as. */
+static void on_characters(void *context, const xmlChar *text, int length)
+{
+    xmlParserCtxtPtr parser = context;
+    const xmlNode *last = parser->node == NULL ? NULL : parser->node->last;
+
+    if ((last != NULL && last->type == XML_TEXT_NODE) || count_nodes(parser, 1))
+        xmlSAX2Characters(context, text, length);
+}
+
+static void on_comment(void *context, const xmlChar *text)
+{
+    if (count_nodes(context, 1))
+        xmlSAX2Comment(context, text);
+}
+
+static void on_instruction(void *context, const xmlChar *target, const xmlChar *text)
+{
+    if (count_nodes(context, 1))
+        xmlSAX2ProcessingInstruction(context, target, text);
 }
 
 static void on_end(void *context, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri)
@@ -188,6 +229,22 @@ static bool check_utf8(const char *bytes, size_t length, relais_xml_fault *fault
     return false;
 }
 
+/* ---- what libxml2 sets no limit to ----------------------------------------------------------- */
+
+static bool check_attributes(const char *bytes, size_t length, relais_error *err)
+{
+    relais_tags tags = {0};
+
+    if (!relais_tags_can_count(bytes, length))
+        return relais_error_set(err, RELAIS_ERR_SYNTAX, "the XML is wrong: %s",
+                                wording_of(XML_ERR_UNSUPPORTED_ENCODING));
+    if (relais_tags_pass(&tags, bytes, length) < length)
+        return relais_error_set(err, RELAIS_ERR_LIMIT,
+                                "an element of the XML has more than %d attributes",
+                                RELAIS_ATTRIBUTES_MAX);
+    return true;
+}
+
 /* ---- parsing ---------------------------------------------------------------------------- */
 
 static void free_document(void *data)
@@ -202,7 +259,11 @@ static bool explain(const struct watch *watch, relais_error *err)
                          "the XML has a DOCTYPE, which is not accepted: it could define entities");
     else if (watch->is_too_deep)
         relais_error_set(err, RELAIS_ERR_LIMIT, "the XML nests deeper than %u elements",
-                         watch->max_depth);
+                         watch->limits->depth);
+    else if (watch->has_too_many)
+        relais_error_set(err, RELAIS_ERR_LIMIT,
+                         "the XML has more than %u elements, attributes and texts",
+                         watch->limits->nodes);
     else if (watch->code == XML_ERR_NO_MEMORY)
         relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left to parse the XML");
     else if (watch->fault.offset >= 0)
@@ -221,6 +282,10 @@ static xmlDocPtr run_parser(xmlParserCtxtPtr parser, struct watch *watch, const 
     parser->sax->internalSubset = on_doctype;
     parser->sax->startElementNs = on_start;
     parser->sax->endElementNs = on_end;
+    parser->sax->characters = on_characters;
+    parser->sax->ignorableWhitespace = on_characters;
+    parser->sax->comment = on_comment;
+    parser->sax->processingInstruction = on_instruction;
     parser->sax->serror = on_error;
     return xmlCtxtReadMemory(parser, bytes, (int)length, NULL, NULL, PARSE_OPTIONS);
 }
@@ -228,14 +293,15 @@ static xmlDocPtr run_parser(xmlParserCtxtPtr parser, struct watch *watch, const 
 /* True when libxml2 made a document and no limit of ours stopped it. */
 static bool is_whole(xmlDocPtr doc, const struct watch *watch)
 {
-    return doc != NULL && !watch->has_doctype && !watch->is_too_deep &&
+    return doc != NULL && !watch->has_doctype && !watch->is_too_deep && !watch->has_too_many &&
            xmlDocGetRootElement(doc) != NULL;
 }
 
-bool relais_xml_parse(const char *bytes, size_t length, unsigned max_depth, relais_arena *arena,
-                      xmlDocPtr *out, relais_xml_fault *fault, relais_error *err)
+bool relais_xml_parse(const char *bytes, size_t length, const relais_xml_limits *limits,
+                      relais_arena *arena, xmlDocPtr *out, relais_xml_fault *fault,
+                      relais_error *err)
 {
-    struct watch watch = {.max_depth = max_depth, .fault = {.offset = -1}};
+    struct watch watch = {.limits = limits, .fault = {.offset = -1}};
     xmlParserCtxtPtr parser;
     xmlDocPtr doc;
 
@@ -245,7 +311,7 @@ bool relais_xml_parse(const char *bytes, size_t length, unsigned max_depth, rela
         return relais_error_set(err, RELAIS_ERR_LIMIT, "the XML is larger than 2 GB");
     if (length == 0)
         return relais_error_set(err, RELAIS_ERR_SYNTAX, "there is no XML");
-    if (!check_utf8(bytes, length, fault, err))
+    if (!check_utf8(bytes, length, fault, err) || !check_attributes(bytes, length, err))
         return false;
     xmlInitParser();
     parser = xmlNewParserCtxt();

@@ -1,6 +1,7 @@
 /*
- * libxml2 held to this project's rules: no DOCTYPE, no entities, no network, a depth limit,
- * nothing printed, and errors that say where but never quote what somebody answered.
+ * libxml2 held to this project's rules: no DOCTYPE, no entities, no network, limits to depth
+ * and number of nodes, nothing printed, and errors that say where but never quote what somebody
+ * answered.
  */
 #ifndef RELAIS_XFORM_XML_H
 #define RELAIS_XFORM_XML_H
@@ -18,12 +19,20 @@ typedef struct relais_xml_fault {
     long line;      /* 0 when unknown */
 } relais_xml_fault;
 
+/* What a document may be. A node of libxml2 is some 120 bytes, whatever it holds: eight bytes of
+ * XML may be two of them, so that a limit to the bytes alone is none to the memory. */
+typedef struct relais_xml_limits {
+    unsigned depth; /* elements in each other */
+    unsigned nodes; /* elements, attributes and their values, declared namespaces, texts, comments,
+                       processing instructions */
+} relais_xml_limits;
+
 /* Parses a whole document; it is freed with the arena. RELAIS_ERR_SYNTAX when it is not
  * well-formed, has a DOCTYPE, or is not the UTF-8 it claims to be; RELAIS_ERR_LIMIT when it
- * nests deeper than `max_depth`. The line is also in err. */
-RELAIS_MUST_USE bool relais_xml_parse(const char *bytes, size_t length, unsigned max_depth,
-                                      relais_arena *arena, xmlDocPtr *out, relais_xml_fault *fault,
-                                      relais_error *err);
+ * is more than the limits allow. The line is also in err. */
+RELAIS_MUST_USE bool relais_xml_parse(const char *bytes, size_t length,
+                                      const relais_xml_limits *limits, relais_arena *arena,
+                                      xmlDocPtr *out, relais_xml_fault *fault, relais_error *err);
 
 /* Removes every namespace, also prefixes that were never declared; the names of those are
  * appended to `undeclared`, separated by ", ", each once. */

@@ -1,5 +1,6 @@
 relais_unit_test(submission relais_xform)
 relais_unit_test(submission_body relais_xform)
+relais_unit_test(submission_limits relais_xform)
 relais_unit_test(form relais_xform)
 relais_unit_test(seal relais_xform)
 relais_unit_test(envelope relais_xform)
