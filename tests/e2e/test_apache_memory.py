@@ -66,7 +66,14 @@ class Sanitized(MemoryTest):
         self.run_all(server, 16_000 if IS_LONG else 3000)
         for name in os.listdir(logs):
             with open(os.path.join(logs, name), encoding="utf-8", errors="replace") as file:
-                self.assertNotRegex(file.read(), "relais|mod_relais")
+                self.check_report(file.read())
+
+    def check_report(self, text):
+        """httpd has unloaded its modules by then, so that frames have no names; what a child opens
+        at its start it keeps to its end."""
+        self.assertNotRegex(text, "ERROR: AddressSanitizer|runtime error")
+        leaks = [block for block in text.split("\n\n") if " leak of " in block]
+        self.assertEqual([leak for leak in leaks if "ap_run_child_init" not in leak], [])
 
 
 @unittest.skipUnless(IS_LONG and shutil.which("valgrind"), "long; needs valgrind")
