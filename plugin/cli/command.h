@@ -33,6 +33,7 @@ int relais_command_quarantine(const relais_config *config, int argc, char **argv
 int relais_command_replay(const relais_config *config, int argc, char **argv);
 int relais_command_erase(const relais_config *config, int argc, char **argv);
 int relais_command_link(const relais_config *config, int argc, char **argv);
+int relais_command_reconcile(const relais_config *config, int argc, char **argv);
 int relais_command_pull(const relais_config *config, int argc, char **argv);
 int relais_command_device(const relais_config *config, int argc, char **argv);
 int relais_command_import(const relais_config *config, int argc, char **argv);

@@ -1,9 +1,9 @@
 /*
  * relais pull: brings what is new on other servers into the spool.
  */
+#include "cli/bar.h"
 #include "cli/command.h"
 #include "cli/options.h"
-#include "cli/progress.h"
 #include "cli/pull_json.h"
 #include "cli/source_config.h"
 #include "cli/speak.h"
@@ -26,7 +26,7 @@ typedef struct round {
     /* of the source in hand: */
     const relais_source *source;
     json_t *json;
-    relais_progress progress;
+    relais_bar progress;
     char shown[256]; /* the form that the bar is of */
     size_t told;     /* names of the form in hand */
 } round_state;
@@ -59,7 +59,7 @@ static void turn_to(round_state *r, const char *form)
         return;
     snprintf(r->shown, sizeof r->shown, "%s", form);
     snprintf(label, sizeof label, "%s %s", r->source->name, form);
-    relais_progress_begin(&r->progress, label);
+    relais_bar_begin(&r->progress, label);
     r->told = 0;
 }
 
@@ -86,10 +86,10 @@ static void on_progress(void *context, const char *form, const relais_pull_count
 
     turn_to(r, form);
     if (!is_end) {
-        relais_progress_show(&r->progress, counts->known + counts->pulled, counts->total);
+        relais_bar_show(&r->progress, counts->known + counts->pulled, counts->total);
         return;
     }
-    relais_progress_hide(&r->progress);
+    relais_bar_hide(&r->progress);
     if (r->document != NULL) {
         relais_pull_json_counts(relais_pull_json_form(r->json, form), counts);
         return;
@@ -104,7 +104,7 @@ static void on_progress(void *context, const char *form, const relais_pull_count
 static bool may_tell(round_state *r, const char *form)
 {
     turn_to(r, form);
-    relais_progress_hide(&r->progress);
+    relais_bar_hide(&r->progress);
     if (++r->told == NAMES_TOLD + 1)
         relais_say(_("%s: there are more like these; --json lists them all"), form);
     return r->told <= NAMES_TOLD;
@@ -168,7 +168,7 @@ static int say_source_error(round_state *r, const relais_error *err)
 {
     char text[1024];
 
-    relais_progress_hide(&r->progress);
+    relais_bar_hide(&r->progress);
     if (r->document != NULL)
         relais_pull_json_error(r->json, err);
     relais_say("%s: %s", r->source->name, relais_error_format(err, text, sizeof text));
@@ -198,7 +198,7 @@ static int pull_source(round_state *r, const relais_source *source)
 
     r->source = source;
     r->shown[0] = '\0';
-    relais_progress_begin(&r->progress, source->name);
+    relais_bar_begin(&r->progress, source->name);
     r->json = r->document == NULL ? NULL : relais_pull_json_source(r->document, source);
     ok = relais_pull_run(&options, &failed, &err);
     if (!ok && err.code != RELAIS_ERR_NONE)
@@ -242,25 +242,6 @@ static void wait_minutes(uint64_t minutes)
 
 /* ---- the command ------------------------------------------------------------------------- */
 
-static bool check_names(const relais_config *config, int argc, char **argv, int first)
-{
-    char names[512];
-
-    if (config->source_count == 0) {
-        relais_say(_("no server to pull from is configured; add a section [source NAME] to %s"),
-                   config->file);
-        return false;
-    }
-    for (int i = first; i < argc; i++) {
-        if (relais_source_find(config, argv[i]) != NULL)
-            continue;
-        relais_say(_("there is no source \"%s\". There are: %s"), argv[i],
-                   relais_source_names(config, names, sizeof names));
-        return false;
-    }
-    return true;
-}
-
 int relais_command_pull(const relais_config *config, int argc, char **argv)
 {
     round_state r = {.config = config};
@@ -279,7 +260,7 @@ int relais_command_pull(const relais_config *config, int argc, char **argv)
 
     if (operands.is_done)
         return operands.exit_code;
-    if (!check_names(config, argc, argv, operands.first))
+    if (!relais_sources_named(config, argc, argv, operands.first))
         return RELAIS_EXIT_USAGE;
     catch_signals();
     for (;;) {

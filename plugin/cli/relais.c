@@ -64,6 +64,20 @@ static const relais_command commands[] = {
         "\n"
         "A submission that cannot be had is asked for again next time, and the exit code is 1; it\n"
         "is 3 when a server was away.\n")},
+    {"reconcile", relais_command_reconcile, true,
+     "[NAME]... [--form F] [--since DATE] [--fill] [--json]",
+     N_("compare what other servers have with what was received here"),
+     N_("Lists every submission of the servers of the configuration, [source NAME], looks each up\n"
+        "in the ledger, and shows by form and day how many are not there.\n"
+        "\n"
+        "  NAME         only these sources (default: all)\n"
+        "  --form F     only this form\n"
+        "  --since DATE only what came since then\n"
+        "  --fill       pull exactly what is lacking\n"
+        "  --json       for programs: all days, and the ids that are lacking\n"
+        "\n"
+        "What relais pull has stored of its place is not changed. The exit code is 1 when\n"
+        "something is lacking and was not pulled.\n")},
     {"status", relais_command_status, true, "[--json | --prometheus] [--devices]",
      N_("show what waits, what was delivered, what needs a person"),
      N_("Shows the spool, the quarantine and, from the database's ledger, each form's counts.\n"

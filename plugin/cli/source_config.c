@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "cli/speak.h"
 #include "sources/pool.h"
 #include "transform/nearest.h"
 
@@ -120,7 +121,7 @@ const relais_source *relais_source_find(const relais_config *config, const char 
     return NULL;
 }
 
-const char *relais_source_names(const relais_config *config, char *out, size_t size)
+static const char *list_names(const relais_config *config, char *out, size_t size)
 {
     size_t length = 0;
 
@@ -129,6 +130,25 @@ const char *relais_source_names(const relais_config *config, char *out, size_t s
         length += (size_t)snprintf(out + length, size - length, "%s%s", i == 0 ? "" : ", ",
                                    config->sources[i].name);
     return out;
+}
+
+bool relais_sources_named(const relais_config *config, int argc, char **argv, int first)
+{
+    char names[512];
+
+    if (config->source_count == 0) {
+        relais_say(_("no server to pull from is configured; add a section [source NAME] to %s"),
+                   config->file);
+        return false;
+    }
+    for (int i = first; i < argc; i++) {
+        if (relais_source_find(config, argv[i]) != NULL)
+            continue;
+        relais_say(_("there is no source \"%s\". There are: %s"), argv[i],
+                   list_names(config, names, sizeof names));
+        return false;
+    }
+    return true;
 }
 
 void relais_sources_config_free(relais_config *config)

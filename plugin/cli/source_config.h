@@ -25,8 +25,8 @@ RELAIS_MUST_USE bool relais_source_take(relais_config *config, const char *sourc
 /* The source of that name, or NULL. */
 const relais_source *relais_source_find(const relais_config *config, const char *name);
 
-/* "a, b, c" of the configured sources, in a buffer of that size. */
-const char *relais_source_names(const relais_config *config, char *out, size_t size);
+/* False, and says so, when there is no source at all or none of an operand's name. */
+bool relais_sources_named(const relais_config *config, int argc, char **argv, int first);
 
 void relais_sources_config_free(relais_config *config);
 

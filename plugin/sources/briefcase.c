@@ -177,7 +177,7 @@ static bool take_ids(const relais_walk *walk, xmlNodePtr list, relais_page *page
         if (row == NULL)
             return false;
         page->listed++;
-        row->id = relais_briefcase_text(id, page->arena);
+        row->id = row->instance = relais_briefcase_text(id, page->arena);
         row->version = relais_arena_text(page->arena, own->root);
         if (row->id == NULL || row->version == NULL)
             return relais_arena_error(page->arena, err);

@@ -157,7 +157,7 @@ static bool add_row(relais_page *page, const facts *from, const char *since, rel
 
     if (row == NULL)
         return false;
-    row->id = relais_arena_text(arena, from->id);
+    row->id = row->instance = relais_arena_text(arena, from->id);
     row->received = relais_arena_text(arena, from->submitted);
     row->user = relais_arena_text(arena, relais_json_text(from->system, "submitterName"));
     row->device = relais_arena_text(arena, relais_json_text(from->system, "deviceId"));

@@ -33,8 +33,9 @@ typedef struct relais_offer {
 
 /* A submission as a list names it; texts belong to the page. */
 typedef struct relais_row {
-    const char *id;      /* by which the server is asked */
-    const char *version; /* Central: this version alone; Briefcase: the root element's name */
+    const char *id;       /* by which the server is asked */
+    const char *version;  /* Central: this version alone; Briefcase: the root element's name */
+    const char *instance; /* an instanceID of the submission, as the ledger has it */
     const char *received, *user, *device;
     const char *after;          /* versions made up to then are known; "" none */
     const relais_offer *offers; /* NULL: to be asked for */

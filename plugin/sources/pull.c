@@ -4,90 +4,19 @@
  * The order is the promise: parcels are committed first, the place is written after them. A
  * kill between the two repeats a page, and the ledger knows its submissions already.
  */
-#include "sources/source.h"
+#include "sources/telling.h"
 
-#include "sources/bookmark.h"
-#include "sources/pool.h"
 #include "sources/servertime.h"
 #include "sources/words.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* A page's rows and their texts. */
 #define PAGE_MEMORY_MAX ((size_t)128 * 1024 * 1024)
 
-/* Rows put aside that are asked for again at once. */
-enum { AGAIN_ROWS = 500 };
+/* ---- pages ------------------------------------------------------------------------------- */
 
-/* When so many rows of a page fail and none is had, it is the server that fails. */
-enum { ALL_FAILED_ROWS = 20 };
-
-enum { SECONDS_A_DAY = 86400 };
-
-/* One source being pulled. */
-typedef struct pull {
-    const relais_pull_options *options;
-    const relais_kind *kind;
-    relais_site site;
-    relais_spool *spool;
-    relais_bookmark_directory directory;
-    relais_pool *pool;
-    relais_worker lister;
-    relais_arena *page_arena;
-    char since[RELAIS_TIME_TEXT_SIZE];
-    char now[RELAIS_TIME_TEXT_SIZE];
-    uint64_t failed;
-} pull;
-
-/* One form of it. */
-typedef struct telling {
-    pull *pull;
-    const char *form;
-    relais_bookmark state;
-    relais_walk walk;
-    relais_pull_counts counts;
-} telling;
-
-/* ---- events ------------------------------------------------------------------------------ */
-
-static void say_progress(telling *t, uint64_t pulled, uint64_t files, bool is_end)
-{
-    const relais_pull_events *events = &t->pull->options->events;
-    relais_pull_counts counts = t->counts;
-
-    counts.pulled += pulled;
-    counts.files += files;
-    counts.total = t->walk.total;
-    if (events->progress != NULL)
-        events->progress(events->context, t->form, &counts, is_end);
-}
-
-/* The page's figures so far; the last call of a page is what is added to the form's. */
-typedef struct ticking {
-    telling *t;
-    uint64_t pulled, files;
-} ticking;
-
-static void tick(void *context, uint64_t pulled, uint64_t files)
-{
-    ticking *of = context;
-
-    of->pulled = pulled;
-    of->files = files;
-    say_progress(of->t, pulled, files, false);
-}
-
-static void say_failed(telling *t, const char *id, const relais_error *why)
-{
-    const relais_pull_events *events = &t->pull->options->events;
-
-    t->pull->failed++;
-    if (events->failed != NULL)
-        events->failed(events->context, t->form, id, why);
-}
-
-static void say_deleted(telling *t, const relais_page *page)
+static void say_deleted(relais_telling *t, const relais_page *page)
 {
     const relais_pull_events *events = &t->pull->options->events;
 
@@ -96,165 +25,7 @@ static void say_deleted(telling *t, const relais_page *page)
         events->deleted(events->context, t->form, page->deleted[i]);
 }
 
-/* ---- what was put aside ------------------------------------------------------------------ */
-
-static bool is_too_old(const pull *p, const json_t *entry)
-{
-    time_t since = relais_servertime_seconds(relais_json_text(entry, "since"));
-    double days = difftime(relais_servertime_seconds(p->now), since) / SECONDS_A_DAY;
-
-    return days > (double)p->options->source->patience;
-}
-
-static void give_up(telling *t, const json_t *entry)
-{
-    const relais_pull_events *events = &t->pull->options->events;
-    const json_t *files = json_object_get(entry, "files");
-    size_t i;
-    json_t *file;
-
-    t->counts.given_up++;
-    if (events->given_up == NULL)
-        return;
-    if (json_array_size(files) == 0)
-        events->given_up(events->context, t->form, relais_json_text(entry, "id"), "");
-    json_array_foreach(files, i, file) events->given_up(
-        events->context, t->form, relais_json_text(entry, "id"), json_string_value(file));
-}
-
-/* Keeps what a row left, with the time of its first failure. */
-static bool keep_aside(telling *t, const relais_result *result, json_t *into, relais_error *err)
-{
-    size_t i;
-    json_t *entry;
-
-    json_array_foreach(result->aside, i, entry)
-    {
-        const char *why = relais_json_text(entry, "why");
-        if (relais_json_text(entry, "since")[0] == '\0')
-            json_object_set_new(entry, "since", json_string(t->pull->now));
-        if (strcmp(why, "failed") != 0 && is_too_old(t->pull, entry)) {
-            give_up(t, entry);
-            continue;
-        }
-        t->counts.waiting += strcmp(why, "files") == 0;
-        t->counts.failed += strcmp(why, "failed") == 0;
-        if (json_array_append(into, entry) != 0)
-            return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
-    }
-    if (json_array_size(into) > RELAIS_ASIDE_MAX)
-        return relais_error_set(err, RELAIS_ERR_LIMIT,
-                                "more than %d submissions wait to be asked for again; look at the "
-                                "server, and at the messages above",
-                                RELAIS_ASIDE_MAX);
-    return true;
-}
-
-static bool keep_results(telling *t, const relais_row *rows, const relais_result *results,
-                         size_t count, json_t *into, relais_error *err)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (results[i].why != NULL)
-            say_failed(t, rows[i].id, results[i].why);
-        if (!keep_aside(t, &results[i], into, err))
-            return false;
-    }
-    return true;
-}
-
-/* A server that fails at everything must not fill the state with everything. */
-static bool check_failures(const relais_result *results, size_t count, relais_error *err)
-{
-    size_t failed = 0;
-
-    for (size_t i = 0; i < count; i++)
-        failed += results[i].why != NULL;
-    if (failed < count || count < ALL_FAILED_ROWS)
-        return true;
-    *err = *results[0].why;
-    return false;
-}
-
-/* ---- rows -------------------------------------------------------------------------------- */
-
-static bool write_state(telling *t, json_t *place, json_t *aside, relais_error *err)
-{
-    relais_bookmark next = {place, aside};
-
-    if (!relais_bookmark_write(&t->pull->directory, t->form, &next, err))
-        return false;
-    json_incref(place);
-    json_incref(aside);
-    relais_bookmark_free(&t->state);
-    t->state = next;
-    t->walk.place = place;
-    return true;
-}
-
-/* Fetches rows and adds what they leave behind to `aside`. */
-static bool run_rows(telling *t, const relais_row *rows, size_t count, bool may_all_fail,
-                     json_t *aside, relais_error *err)
-{
-    relais_result *results;
-    ticking of = {.t = t};
-    bool ok;
-
-    if (count == 0)
-        return true;
-    results = calloc(count, sizeof *results);
-    if (results == NULL)
-        return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
-    ok = relais_pool_run(t->pull->pool, t->form, rows, count, results, tick, &of, err);
-    t->counts.pulled += of.pulled;
-    t->counts.files += of.files;
-    ok = ok && (may_all_fail || check_failures(results, count, err)) &&
-         keep_results(t, rows, results, count, aside, err);
-    relais_results_free(results, count);
-    free(results);
-    return ok;
-}
-
-static void fill_again(relais_row *row, const json_t *entry)
-{
-    const json_t *files = json_object_get(entry, "files");
-
-    *row = (relais_row){
-        .id = relais_json_text(entry, "id"),
-        .version = relais_json_text(entry, "version"),
-        .received = relais_json_text(entry, "received"),
-        .user = relais_json_text(entry, "user"),
-        .device = relais_json_text(entry, "device"),
-        .after = "",
-        .since = relais_json_text(entry, "since"),
-        .has_files = true,
-        .is_again = true,
-        .wanted = json_array_size(files) > 0 ? files : NULL,
-    };
-}
-
-/* Asks again for everything that was put aside; what is still not to be had stays. */
-static bool run_aside(telling *t, relais_error *err)
-{
-    relais_row rows[AGAIN_ROWS];
-    size_t total = json_array_size(t->state.aside), done = 0;
-    json_t *left = json_array();
-    bool ok = left != NULL;
-
-    while (ok && done < total) {
-        size_t count = 0;
-        for (; count < AGAIN_ROWS && done < total; count++, done++)
-            fill_again(&rows[count], json_array_get(t->state.aside, done));
-        ok = run_rows(t, rows, count, true, left, err);
-    }
-    if (ok && total > 0)
-        ok = write_state(t, t->state.place, left, err);
-    json_decref(left);
-    return ok;
-}
-
-/* ---- pages ------------------------------------------------------------------------------- */
-
-static bool run_page(telling *t, relais_page *page, relais_error *err)
+static bool run_page(relais_telling *t, relais_page *page, relais_error *err)
 {
     json_t *aside;
     bool ok;
@@ -265,8 +36,8 @@ static bool run_page(telling *t, relais_page *page, relais_error *err)
     aside = json_copy(t->state.aside);
     if (aside == NULL)
         return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
-    ok = run_rows(t, page->rows, page->count, false, aside, err) &&
-         write_state(t, page->next, aside, err);
+    ok = relais_telling_run_rows(t, page->rows, page->count, false, aside, err) &&
+         relais_telling_write(t, page->next, aside, err);
     json_decref(aside);
     if (!ok)
         return false;
@@ -276,7 +47,7 @@ static bool run_page(telling *t, relais_page *page, relais_error *err)
     return true;
 }
 
-static bool run_pages(telling *t, relais_error *err)
+static bool run_pages(relais_telling *t, relais_error *err)
 {
     bool is_last = false, ok = true;
 
@@ -295,34 +66,41 @@ static bool run_pages(telling *t, relais_error *err)
     return ok;
 }
 
-static bool run_walk(telling *t, relais_error *err)
+static bool run_walk(relais_telling *t, relais_error *err)
 {
     const relais_kind *kind = t->pull->kind;
+    bool compares = t->pull->options->judge != NULL;
+    json_t *place = compares ? json_object() : json_incref(t->state.place);
     bool ok;
 
+    if (place == NULL)
+        return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
     t->pull->lister.form = t->form;
     t->walk = (relais_walk){.worker = &t->pull->lister,
                             .directory = &t->pull->directory,
                             .form = t->form,
                             .since = t->pull->since,
-                            .place = t->state.place};
-    if (kind->open != NULL && !kind->open(&t->walk, err))
-        return false;
-    ok = run_aside(t, err) && run_pages(t, err);
-    if (kind->close != NULL)
-        ok = kind->close(&t->walk, ok, err) && ok;
+                            .place = place};
+    ok = kind->open == NULL || kind->open(&t->walk, err);
+    if (ok) {
+        ok = compares ? relais_telling_compare(t, err)
+                      : relais_telling_run_aside(t, err) && run_pages(t, err);
+        if (kind->close != NULL)
+            ok = kind->close(&t->walk, ok, err) && ok;
+    }
+    json_decref(place);
     return ok;
 }
 
 /* True, or false with the error that ended the form, or false without one when stopped. */
-static bool run_form(pull *p, const char *form, relais_error *err)
+static bool run_form(relais_pull *p, const char *form, relais_error *err)
 {
-    telling t = {.pull = p, .form = form};
+    relais_telling t = {.pull = p, .form = form};
     const relais_pull_events *events = &p->options->events;
     relais_error why = {0};
     bool ok = relais_bookmark_read(&p->directory, form, &t.state, &why) && run_walk(&t, &why);
 
-    say_progress(&t, 0, 0, true);
+    relais_telling_progress(&t, 0, 0, true);
     relais_bookmark_free(&t.state);
     if (!ok && why.code != RELAIS_ERR_NONE && events->stopped != NULL)
         events->stopped(events->context, form, &why);
@@ -344,7 +122,7 @@ static bool list_words(const char *words, json_t *out)
     return true;
 }
 
-static bool list_forms(pull *p, json_t *out, relais_error *err)
+static bool list_forms(relais_pull *p, json_t *out, relais_error *err)
 {
     const relais_pull_options *options = p->options;
 
@@ -365,7 +143,7 @@ static bool is_forms_fault(const relais_error *why)
            why->code == RELAIS_ERR_DAMAGED || why->code == RELAIS_ERR_MISSING;
 }
 
-static bool run_forms(pull *p, relais_error *err)
+static bool run_forms(relais_pull *p, relais_error *err)
 {
     json_t *forms = json_array();
     bool ok, goes_on;
@@ -393,7 +171,7 @@ static bool run_forms(pull *p, relais_error *err)
 
 /* ---- a source ---------------------------------------------------------------------------- */
 
-static bool read_since(pull *p, relais_error *err)
+static bool read_since(relais_pull *p, relais_error *err)
 {
     if (p->options->since == NULL || relais_servertime_read(p->options->since, p->since))
         return true;
@@ -402,7 +180,7 @@ static bool read_since(pull *p, relais_error *err)
                             p->options->since);
 }
 
-static bool open_pull(pull *p, relais_error *err)
+static bool open_pull(relais_pull *p, relais_error *err)
 {
     const relais_pull_options *options = p->options;
 
@@ -422,7 +200,7 @@ static bool open_pull(pull *p, relais_error *err)
 
 bool relais_pull_run(const relais_pull_options *options, uint64_t *failed, relais_error *err)
 {
-    pull p = {
+    relais_pull p = {
         .options = options, .directory = {.fd = -1, .lock = -1}, .lister = {.body = {.fd = -1}}};
     bool ok = open_pull(&p, err) && run_forms(&p, err);
 

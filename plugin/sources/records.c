@@ -193,10 +193,11 @@ static bool fill_row(const char *form, const relais_dialect *dialect, const json
     relais_servertime_read(relais_json_text(record, "_submission_time"), received);
     row->id =
         relais_arena_format(arena, "%llu", (unsigned long long)relais_json_number(record, "_id"));
+    row->instance = relais_arena_format(arena, "uuid:%s", relais_json_text(record, "_uuid"));
     row->received = relais_arena_text(arena, received);
     row->user = relais_arena_text(arena, relais_json_text(record, "_submitted_by"));
     row->has_files = whole != NULL && json_is_false(whole);
-    if (row->id == NULL || row->received == NULL || row->user == NULL)
+    if (row->id == NULL || row->instance == NULL || row->received == NULL || row->user == NULL)
         return relais_arena_error(arena, err);
     return fill_offers(form, dialect, record, arena, row, err);
 }

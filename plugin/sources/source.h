@@ -69,6 +69,11 @@ typedef struct relais_pull_events {
     void (*stopped)(void *context, const char *form, const relais_error *why);
 } relais_pull_events;
 
+/* Which of these the ledger lacks: lacks[i] is set for ids[i]. `days` are YYYY-MM-DD, or "". */
+typedef bool relais_pull_judge(void *context, const char *form, const char *const *ids,
+                               const char *const *days, size_t count, bool *lacks,
+                               relais_error *err);
+
 typedef struct relais_pull_options {
     const relais_source *source;
     const char *spool; /* its directory */
@@ -76,6 +81,10 @@ typedef struct relais_pull_options {
     const char *since;       /* a date or a time instead of the stored place, or NULL */
     const char *form;        /* this one only, or NULL */
     const atomic_bool *stop; /* set by a signal: ends between two submissions */
+    /* Not NULL: everything is listed and judged, and the stored place stays where it is. What is
+     * lacking is pulled if `fills`. Called from the thread that pulls, with `events.context`. */
+    relais_pull_judge *judge;
+    bool fills;
     relais_pull_events events;
 } relais_pull_options;
 

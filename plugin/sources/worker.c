@@ -31,6 +31,7 @@ relais_row *relais_page_add(relais_page *page, relais_error *err)
     }
     row = &page->rows[page->count++];
     *row = (relais_row){.id = "",
+                        .instance = "",
                         .version = "",
                         .received = "",
                         .user = "",
