@@ -15,7 +15,7 @@ usage: sh tests/run.sh [--quick | --long] [--only FAMILY]... [--fuzz SECONDS] [-
                   crash tests
   --long          fuzzers for 5 minutes each, more kills, more submissions, clang's analyzer
   --only FAMILY   build unit fuzz checks e2e crash (may be repeated)
-  --fuzz SECONDS  time for each fuzzer (default 10)
+  --fuzz SECONDS  time for each fuzzer (default 6)
   --dir DIR       build and log there and keep it, so that the next run builds less
                   (default: a temporary directory, removed at the end)
   --help          this text
@@ -68,7 +68,7 @@ parse_arguments()
     fi
     case $mode in
     long) : "${fuzz_seconds:=300}" ;;
-    *) : "${fuzz_seconds:=10}" ;;
+    *) : "${fuzz_seconds:=6}" ;;
     esac
 }
 

@@ -1,1 +1,2 @@
 relais_fuzz_target(parcel relais_spool)
+relais_fuzz_target(reason relais_spool)

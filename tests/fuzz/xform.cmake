@@ -1,1 +1,3 @@
 relais_fuzz_target(submission relais_xform)
+relais_fuzz_target(envelope relais_xform)
+relais_fuzz_target(form relais_xform)

@@ -1,0 +1,1 @@
+relais_fuzz_target(webconf relais_cli)

@@ -1,0 +1,2 @@
+relais_fuzz_target(zip relais_sources)
+relais_fuzz_target(answers relais_sources)
