@@ -7,8 +7,10 @@
  */
 #include "cli/doctor.h"
 
+#include "cli/guard.h"
 #include "cli/overview.h"
 #include "cli/speak.h"
+#include "spool/guard.h"
 #include "spool/spool.h"
 
 #include <errno.h>
@@ -83,40 +85,55 @@ static void check_room(relais_doctor *doctor, const char *directory)
 
 /* ---- modes ------------------------------------------------------------------------------- */
 
-static void check_mode(relais_doctor *doctor, const char *path, mode_t wanted)
+static void check_exists(relais_doctor *doctor, const char *path)
 {
     struct stat is;
 
-    if (stat(path, &is) != 0) {
+    if (stat(path, &is) != 0)
         relais_doctor_say(doctor, RELAIS_FINDING_FAULT, _("%s: %s."), path, strerror(errno));
+}
+
+/* The guard passes over what is missing: the forwarder makes it. The web server cannot. */
+static void check_places(relais_doctor *doctor, const char *directory)
+{
+    static const char *const leaves[] = {"tmp", "new"};
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/quarantine", directory);
+    check_exists(doctor, path);
+    for (int shard = 0; shard < RELAIS_SPOOL_SHARDS; shard++)
+        for (size_t i = 0; i < sizeof leaves / sizeof leaves[0]; i++) {
+            snprintf(path, sizeof path, "%s/%02x/%s", directory, (unsigned)shard, leaves[i]);
+            check_exists(doctor, path);
+        }
+}
+
+static void say_gap(void *context, const relais_spool_gap *gap)
+{
+    relais_doctor *doctor = context;
+    relais_finding finding = gap->is_grave ? RELAIS_FINDING_FAULT : RELAIS_FINDING_WARN;
+
+    if (gap->is_foreign) {
+        relais_doctor_say(doctor, finding, _("%s belongs to another user (%u)."), gap->path,
+                          (unsigned)gap->owner);
+        relais_doctor_advise(doctor, "chown %u %s", (unsigned)geteuid(), gap->path);
         return;
     }
-    if ((is.st_mode & 07777 & ~wanted) == 0)
-        return;
-    relais_doctor_say(doctor, RELAIS_FINDING_FAULT,
-                      _("%s has mode %04o: others may do more there than they need."), path,
-                      (unsigned)(is.st_mode & 07777));
-    relais_doctor_advise(doctor, "chmod %04o %s", (unsigned)wanted, path);
+    relais_doctor_say(doctor, finding,
+                      _("%s has mode %04o: others may do more there than they need."), gap->path,
+                      gap->mode);
+    relais_doctor_advise(doctor, "chmod %04o %s", gap->wanted, gap->path);
 }
 
 static void check_modes(relais_doctor *doctor, const char *directory)
 {
-    static const struct {
-        const char *leaf;
-        mode_t mode;
-    } leaves[] = {{"", 02710}, {"/tmp", 02730}, {"/new", 02730}};
-    size_t before = doctor->counts[RELAIS_FINDING_FAULT];
-    char path[4096];
+    size_t before = doctor->counts[RELAIS_FINDING_FAULT] + doctor->counts[RELAIS_FINDING_WARN];
+    relais_error err = {0};
 
-    check_mode(doctor, directory, 02710);
-    snprintf(path, sizeof path, "%s/quarantine", directory);
-    check_mode(doctor, path, 02700);
-    for (int shard = 0; shard < RELAIS_SPOOL_SHARDS; shard++)
-        for (size_t i = 0; i < sizeof leaves / sizeof leaves[0]; i++) {
-            snprintf(path, sizeof path, "%s/%02x%s", directory, (unsigned)shard, leaves[i].leaf);
-            check_mode(doctor, path, leaves[i].mode);
-        }
-    if (doctor->counts[RELAIS_FINDING_FAULT] == before)
+    check_places(doctor, directory);
+    if (!relais_spool_guard(directory, say_gap, doctor, &err))
+        relais_doctor_say_error(doctor, RELAIS_FINDING_FAULT, &err);
+    if (doctor->counts[RELAIS_FINDING_FAULT] + doctor->counts[RELAIS_FINDING_WARN] == before)
         relais_doctor_say(doctor, RELAIS_FINDING_OK, _("the directories are closed to others."));
 }
 
@@ -265,6 +282,17 @@ void relais_doctor_spool(relais_doctor *doctor)
 
 /* ---- keys -------------------------------------------------------------------------------- */
 
+static void say_key(void *context, const char *path)
+{
+    relais_doctor *doctor = context;
+
+    relais_doctor_say(doctor, RELAIS_FINDING_FAULT,
+                      _("the private key of the certificate lies on this machine (%s): whoever "
+                        "takes the disk opens what is sealed."),
+                      path);
+    relais_doctor_advise(doctor, _("move it to where only the person who holds it has it"));
+}
+
 void relais_doctor_secrets(relais_doctor *doctor)
 {
     const relais_secret_files files = relais_config_secrets(doctor->config);
@@ -294,6 +322,7 @@ void relais_doctor_secrets(relais_doctor *doctor)
     } else {
         relais_doctor_say(doctor, RELAIS_FINDING_OK, _("sealing goes to the key %.16s…"),
                           relais_seal_key_id(secrets.seal));
+        relais_guard_find_keys(doctor->config->seal_certificate, secrets.seal, say_key, doctor);
     }
     relais_secrets_free(&secrets);
 }

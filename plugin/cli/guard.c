@@ -82,7 +82,8 @@ static bool is_private_key(const char *path, const relais_seal *seal)
 }
 
 /* Beside the certificate is where it was made, and forgotten. */
-static void look_for_key(const char *certificate, const relais_seal *seal)
+void relais_guard_find_keys(const char *certificate, const relais_seal *seal,
+                            relais_guard_key_found *found, void *context)
 {
     int length = (int)(strrchr(certificate, '/') + 1 - certificate); /* the path is absolute */
     char path[4096];
@@ -94,18 +95,23 @@ static void look_for_key(const char *certificate, const relais_seal *seal)
     for (int seen = 0; dir != NULL && (entry = readdir(dir)) != NULL && seen < FILES_MAX; seen++) {
         snprintf(path, sizeof path, "%.*s%s", length, certificate, entry->d_name);
         if (is_small_file(dirfd(dir), entry->d_name) && is_private_key(path, seal))
-            relais_say(_("the private key of the certificate lies on this machine (%s): whoever "
-                         "takes the disk opens what is sealed. Move it to where only the person "
-                         "who holds it has it"),
-                       path);
+            found(context, path);
     }
     if (dir != NULL)
         closedir(dir);
 }
 
+static void say_key(void *context, const char *path)
+{
+    (void)context;
+    relais_say(_("the private key of the certificate lies on this machine (%s): whoever takes the "
+                 "disk opens what is sealed. Move it to where only the person who holds it has it"),
+               path);
+}
+
 bool relais_guard_check(const relais_config *config, const relais_seal *seal, relais_error *err)
 {
     if (seal != NULL)
-        look_for_key(config->seal_certificate, seal);
+        relais_guard_find_keys(config->seal_certificate, seal, say_key, NULL);
     return check_spool(config->spool_directory, err);
 }

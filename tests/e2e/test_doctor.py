@@ -9,6 +9,7 @@ import unittest
 
 import command
 from command import FAILED, FRENCH, OK, Site, database
+from keys import Keys
 from webserver import SHARDS, WebServer, xform
 
 DUMP = """# configuration file /etc/nginx/nginx.conf:
@@ -137,6 +138,31 @@ class Nginx(Doctor):
     def test_a_dump_that_is_not_there(self):
         fault = self.sole(self.findings(part="nginx", dump="/nowhere/dump"), "fault")
         self.assertIn("/nowhere/dump", fault["text"])
+
+
+class SpoolAndKeys(Doctor):
+    """The very checks that the forwarder makes at its start."""
+
+    def test_a_directory_that_others_may_enter(self):
+        os.chmod(os.path.join(self.spool, "quarantine"), 0o2755)
+        os.chmod(os.path.join(self.spool, "03"), 0o2730)
+        found = [one for one in self.findings(part="spool") if one["finding"] == "fault"]
+        self.assertEqual([one["do"] for one in found],
+                         [[f"chmod 2710 {self.spool}/0?"], [f"chmod 2700 {self.spool}/quarantine"]])
+
+    def test_a_directory_that_is_missing(self):
+        os.rmdir(os.path.join(self.spool, "0f", "new"))
+        fault = self.sole(self.findings(part="spool"), "fault")
+        self.assertIn(os.path.join(self.spool, "0f", "new"), fault["text"])
+
+    def test_the_private_key_beside_the_certificate(self):
+        keys = Keys(self.dir).make()
+        command.write(self.conf, command.read(self.conf) + keys.settings)
+        faults = [one for one in self.findings() if one["finding"] == "fault" and "private key" in one["text"]]
+        self.assertEqual(len(faults), 1, faults)
+        self.assertIn(keys.private, faults[0]["text"])
+        os.unlink(keys.private)
+        self.assertEqual([one for one in self.findings() if "private key" in one["text"]], [])
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can become the web server's user")
