@@ -4,24 +4,13 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/guard.h"
+#include "cli/notify.h"
 #include "cli/options.h"
 #include "cli/speak.h"
 #include "store/forwarder.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#ifdef RELAIS_HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#else
-/* Without libsystemd there is nobody to notify. */
-static int sd_notify(int unset_environment, const char *state)
-{
-    (void)unset_environment;
-    (void)state;
-    return 0;
-}
-#endif
 
 static void set_log_level(const char *word)
 {
@@ -51,6 +40,8 @@ static relais_forwarder_options forwarder_options(const relais_config *config,
         .scan_seconds = (unsigned)config->forward_scan_seconds,
         .sweep_seconds = (unsigned)config->forward_sweep_seconds,
         .once = once,
+        .alive = relais_notify_alive,
+        .alive_seconds = relais_notify_seconds(),
     };
 }
 
@@ -77,9 +68,9 @@ static int run_forwarder(const relais_config *config, uint64_t batch, bool once)
         return relais_say_error(&err);
     }
     options = forwarder_options(config, &secrets, batch, once);
-    sd_notify(0, "READY=1");
+    relais_notify_ready();
     ok = relais_forwarder_run(&options, &counts, &err);
-    sd_notify(0, "STOPPING=1");
+    relais_notify_stopping();
     relais_secrets_free(&secrets);
     if (!ok)
         return relais_say_error(&err);

@@ -40,6 +40,7 @@ struct forwarder {
     relais_held_round held;
     double held_due;   /* a round begins even if nothing was delivered */
     double held_again; /* no page before this time */
+    double alive_due;  /* somebody is told that all goes on */
 };
 
 typedef enum {
@@ -107,6 +108,33 @@ static bool connect_store(struct forwarder *f, relais_error *err)
     return relais_ledger_check(f->work.store, err);
 }
 
+/* ---- signs of life -------------------------------------------------------------------------- */
+
+static void show_life(struct forwarder *f)
+{
+    const relais_forwarder_options *options = f->options;
+    double now = relais_clock();
+
+    if (options->alive == NULL || now < f->alive_due)
+        return;
+    f->alive_due = now + options->alive_seconds;
+    options->alive(options->alive_context, f->work.counts, f->was_up && f->failures == 0);
+}
+
+/* As relais_watch_wait, in pieces that are short enough. */
+static void wait_alive(struct forwarder *f, double seconds, bool deaf)
+{
+    double end = relais_clock() + seconds, left = seconds;
+    bool has_come = false;
+
+    do {
+        double piece = f->options->alive == NULL ? left : f->options->alive_seconds;
+        show_life(f);
+        has_come = relais_watch_wait(&f->watch, piece < left ? piece : left, deaf);
+        left = end - relais_clock();
+    } while (!has_come && left > 0);
+}
+
 /* ---- one pass ----------------------------------------------------------------------------- */
 
 static void log_batch(const struct forwarder *f, const relais_forwarder_counts *before,
@@ -139,6 +167,7 @@ static bool deliver_batch(struct forwarder *f, size_t count, size_t *next, size_
         return false;
     if (f->batch.count == 0)
         return true;
+    show_life(f);
     ok = relais_batch_deliver(&f->work, &f->batch, &gone, err);
     *removed += gone;
     if (gone > 0)
@@ -262,13 +291,14 @@ static bool run_loop(struct forwarder *f, relais_error *err)
 {
     while (!relais_watch_is_stopping(&f->watch)) {
         relais_error why = {0};
+        show_life(f);
         switch (make_pass(f, &why)) {
         case PASS_PROGRESS:
             break;
         case PASS_IDLE:
             if (f->options->once)
                 return finish_once(f, err);
-            relais_watch_wait(&f->watch, next_wait(f), false);
+            wait_alive(f, next_wait(f), false);
             break;
         case PASS_FAILED:
             if (is_hopeless(f, &why)) {
@@ -277,7 +307,7 @@ static bool run_loop(struct forwarder *f, relais_error *err)
             }
             log_down(f, &why);
             recover(f, &why);
-            relais_watch_wait(&f->watch, relais_backoff_seconds(f->failures), true);
+            wait_alive(f, relais_backoff_seconds(f->failures), true);
             break;
         }
     }

@@ -67,11 +67,14 @@ static void drain(int inotify)
         ;
 }
 
-void relais_watch_wait(relais_watch *watch, double seconds, bool deaf)
+bool relais_watch_wait(relais_watch *watch, double seconds, bool deaf)
 {
     struct pollfd fds[2] = {{.fd = watch->signals, .events = POLLIN},
                             {.fd = deaf ? -1 : watch->inotify, .events = POLLIN}};
 
-    if (poll(fds, 2, (int)(seconds * 1000) + 1) > 0 && (fds[1].revents & POLLIN) != 0)
+    bool has_come = poll(fds, 2, (int)(seconds * 1000) + 1) > 0;
+
+    if (has_come && (fds[1].revents & POLLIN) != 0)
         drain(watch->inotify);
+    return has_come;
 }

@@ -4,14 +4,11 @@ import json
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from command import (FAILED, FRENCH, LATER, OK, ROOT, Site, USAGE, database, parcel_name, program,  # noqa: E402
+from command import (FAILED, FRENCH, LATER, OK, ROOT, Site, USAGE, database, parcel_name,  # noqa: E402
                      read, start_database, write)
 
 
@@ -194,24 +191,6 @@ class Forward(Site):
         done = self.expect(OK, "forward", "--once", "--batch", "1")
         self.assertIn("1 delivered, 0 known already, 1 quarantined, 0 held", done.err)
         self.assertEqual(self.sql("SELECT count(*) FROM public.thing;"), "1")
-
-    def test_systemd_is_told(self):
-        if b"libsystemd" not in subprocess.run(["ldd", program()], capture_output=True, check=True).stdout:
-            self.skipTest("built without libsystemd")
-        told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.addCleanup(told.close)
-        told.settimeout(60)
-        told.bind(os.path.join(self.dir, "notify"))
-        forward = subprocess.Popen([program(), "--config", self.conf, "forward"], stderr=subprocess.PIPE,
-                                   env={**os.environ, "NOTIFY_SOCKET": os.path.join(self.dir, "notify")})
-        self.addCleanup(forward.wait)
-        self.addCleanup(forward.kill)
-        self.addCleanup(forward.stderr.close)
-        self.assertEqual(told.recv(4096), b"READY=1")
-        self.assertTrue(any(b"event=store.up" in line for line in forward.stderr))
-        forward.send_signal(signal.SIGTERM)
-        self.assertEqual(told.recv(4096), b"STOPPING=1")
-        self.assertEqual(forward.wait(60), OK)
 
     def test_what_a_person_must_mend_ends_it(self):
         os.remove(os.path.join(self.mappings, "f1.xml"))
