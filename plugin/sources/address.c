@@ -5,7 +5,9 @@
 
 #include "sources/words.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 
@@ -42,10 +44,14 @@ static bool read_parts(const char *base, const char *url, parts *out)
             out->query == NULL);
 }
 
+/* By address, so that 127.0.0.1.example.org is the name that it is. */
 static bool is_loopback(const char *host)
 {
+    struct in_addr address;
+
     return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-           strncmp(host, "127.", 4) == 0;
+           (inet_pton(AF_INET, host, &address) == 1 &&
+            ntohl(address.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET);
 }
 
 static bool is_private(const parts *of)

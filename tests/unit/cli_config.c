@@ -91,6 +91,36 @@ static void test_settings_are_taken(void **state)
     relais_config_free(&config);
 }
 
+static void test_sources_are_sections_of_their_own(void **state)
+{
+    static const struct {
+        const char *text, *word;
+        long line;
+    } mistakes[] = {
+        {"[source a]\nkind = kobo\nkind = ona\n", "second time", 3},
+        {"[source a]\nconections = 3\n", "connections", 2},
+        {"[source a]\nconnections = 65\n", "1 to 64", 2},
+    };
+    relais_config config;
+    relais_error err;
+
+    (void)state;
+    assert_true(read_text("[source a]\nkind = central\nforms = x\nforms = y, z\n"
+                          "[source b]\nkind = kobo\nrate = 5\n[source a]\nproject = 3\n",
+                          &config, &err));
+    assert_int_equal(config.source_count, 2);
+    assert_string_equal(config.sources[0].forms, "x y, z");
+    assert_string_equal(config.sources[0].project, "3");
+    assert_int_equal(config.sources[0].connections, 8);
+    assert_int_equal(config.sources[1].rate, 5);
+    relais_config_free(&config);
+    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
+        assert_false(read_text(mistakes[i].text, &config, &err));
+        assert_int_equal(err.line, mistakes[i].line);
+        assert_non_null(strstr(err.text, mistakes[i].word));
+    }
+}
+
 static void test_sizes(void **state)
 {
     static const struct {
@@ -220,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty_file_has_every_default),
         cmocka_unit_test(test_settings_are_taken),
+        cmocka_unit_test(test_sources_are_sections_of_their_own),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_mistakes_name_line_and_what_was_possible),
         cmocka_unit_test(test_passwords_are_refused_and_not_repeated),

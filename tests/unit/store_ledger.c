@@ -5,6 +5,7 @@
 #include "store_fixture.h"
 
 #include "store/evaluated.h"
+#include "store/known.h"
 #include "store/ledger.h"
 #include "store/versions.h"
 
@@ -25,6 +26,8 @@ static const struct {
     {"lock", relais_ledger_lock_sql, "ids"},
     {"files", relais_ledger_files_sql, "ids"},
     {"complete", relais_ledger_complete_sql, "ids, nulls"},
+    {"known", relais_ledger_known_sql, "'visit', instances"},
+    {"known_of_any", relais_ledger_known_sql, "NULL, instances"},
     {"read", relais_versions_read_sql, "'visit', 'uuid:77'"},
     {"names", relais_versions_names_sql, "ids"},
     {"update", relais_versions_update_sql,
