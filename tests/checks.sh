@@ -6,7 +6,7 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-CHECKS='shell python format layers length calls house tidy analyzer cppcheck'
+CHECKS='shell python format layers length calls house tidy analyzer gcc-analyzer cppcheck'
 MAXIMUM_LINES=600 # a longer file has a second job: find it
 
 c_files()
@@ -88,6 +88,22 @@ check_analyzer()
         xargs -P "$(nproc)" -n 1 clang-tidy -p "$build" --quiet --checks='-bugprone-*,-misc-*,-performance-*,-readability-*'
 }
 
+# gcc's own, over what reads bytes from outside. Its list of false alarms, each with its reason:
+#   null-argument in envelope.c   the bytes come through a callback from relais_envelope_decrypt, whose
+#                                 buffer is an array on its stack
+check_gcc_analyzer()
+{
+    find plugin/openrosa plugin/spool plugin/xform plugin/transform/lexer.c plugin/sources -name '*.c' \
+        ! -path 'plugin/sources/[!t]*' ! -path 'plugin/sources/tran*' | sort |
+        while read -r file; do
+            case $file in
+            plugin/xform/envelope.c) echo "$file -Wno-analyzer-null-argument" ;;
+            *) echo "$file" ;;
+            esac
+        done | xargs -P "$(nproc)" -L 1 gcc -c -o /dev/null -std=gnu17 -O1 -fanalyzer -Werror -D_GNU_SOURCE -Iplugin \
+        -I/usr/include/libxml2 -DRELAIS_VERSION='"0"'
+}
+
 check_cppcheck()
 {
     mkdir -p "$build/cppcheck"
@@ -113,7 +129,7 @@ main()
     name=${1:?name of a check, or --list}
     build=${2:-build}
     case " $CHECKS " in
-    *" $name "*) "check_$name" ;;
+    *" $name "*) "check_$(echo "$name" | tr - _)" ;;
     *)
         echo "no such check: $name. There are: $CHECKS." >&2
         exit 2
