@@ -248,7 +248,9 @@ static bool copy_files(relais_work *work, relais_item **items, size_t count, rel
     if (!relais_attachments_copy(work->store, work->spool, with, with_count, work->scratch, err))
         return false;
     return again_count == 0 ||
-           relais_ledger_complete(work->store, &work->params, again, again_count, work->batch, err);
+           (relais_ledger_complete(work->store, &work->params, again, again_count, work->batch,
+                                   err) &&
+            relais_ledger_share_files(work->store, &work->params, again, again_count, err));
 }
 
 /* One transaction. On failure nothing of it stands. */

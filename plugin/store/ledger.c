@@ -115,6 +115,25 @@ bool relais_ledger_excuse(const relais_fault *fault, relais_error *err)
     return false;
 }
 
+/* Other versions of the record that wait for a file of that name, in whichever form its accents
+ * are written. */
+const char relais_ledger_share_sql[] =
+    "UPDATE relais.submission w"
+    "   SET missing = m.missing,"
+    "       state = CASE WHEN w.state = 'partial' AND m.missing IS NULL THEN 'delivered'"
+    "                    ELSE w.state END"
+    "  FROM (SELECT o.sub_id, nullif(ARRAY("
+    "               SELECT x.name FROM unnest(o.missing) AS x(name)"
+    "                WHERE NOT EXISTS ("
+    "                      SELECT FROM relais.submission v JOIN relais.attachment a USING (sub_id)"
+    "                       WHERE v.form_id = o.form_id AND v.record_id = o.record_id"
+    "                         AND normalize(a.name) = normalize(x.name))), '{}') AS missing"
+    "          FROM relais.submission s"
+    "          JOIN relais.submission o ON o.form_id = s.form_id AND o.record_id = s.record_id"
+    "           AND o.sub_id <> s.sub_id AND o.missing IS NOT NULL"
+    "         WHERE s.sub_id = ANY ($1::text[]::uuid[])) m"
+    " WHERE w.sub_id = m.sub_id";
+
 /* A text[] literal, or NULL for an empty one. */
 static const char *literal(relais_arena *arena, const char *const *texts, size_t count,
                            relais_params *params)
@@ -333,4 +352,11 @@ bool relais_ledger_complete(relais_store *store, relais_params *params, relais_i
     }
     return params->list[0].elements == 0 ||
            relais_pg_call(store, relais_ledger_complete_sql, params, NULL, err);
+}
+
+bool relais_ledger_share_files(relais_store *store, relais_params *params,
+                               relais_item *const *items, size_t count, relais_error *err)
+{
+    list_sub_ids(params, items, count);
+    return relais_pg_call(store, relais_ledger_share_sql, params, NULL, err);
 }

@@ -26,6 +26,7 @@ extern const char relais_ledger_insert_sql[];
 extern const char relais_ledger_lock_sql[];
 extern const char relais_ledger_files_sql[];
 extern const char relais_ledger_complete_sql[];
+extern const char relais_ledger_share_sql[];
 
 /* Parameters of the statement that inserts the items which nothing stands against, and
  * judges all of them; and the verdicts out of its result. */
@@ -45,5 +46,11 @@ RELAIS_MUST_USE bool relais_ledger_compare_files(relais_store *store, relais_par
 RELAIS_MUST_USE bool relais_ledger_complete(relais_store *store, relais_params *params,
                                             relais_item *const *items, size_t count,
                                             relais_arena *arena, relais_error *err);
+
+/* Tells the other versions of these items' records that their files have come: an edit may be
+ * there before the photo that its first version brings. */
+RELAIS_MUST_USE bool relais_ledger_share_files(relais_store *store, relais_params *params,
+                                               relais_item *const *items, size_t count,
+                                               relais_error *err);
 
 #endif

@@ -139,6 +139,15 @@ static bool has_name(const char *const *names, size_t count, const char *name)
     return false;
 }
 
+/* After the versions were written: by then they know their record. */
+static bool share_files(const relais_settlement *s, relais_error *err)
+{
+    relais_work *work = s->work;
+
+    return s->item == NULL || s->item->file_count == 0 ||
+           relais_ledger_share_files(work->store, &work->params, &s->item, 1, err);
+}
+
 /* What a version's answers name and no version of the record has brought: an edit may leave
  * the photo of the first version as it is, and need not send it again. */
 static bool find_missing(const relais_settlement *s, const relais_output *output,
@@ -300,7 +309,8 @@ static relais_try finish_duplicate(relais_settlement *s, relais_error *err)
     s->item->verdict = RELAIS_VERDICT_DUPLICATE;
     s->item->is_partial = own->ledger_state == RELAIS_STATE_PARTIAL;
     if (!copy_files(s, err) ||
-        !relais_ledger_complete(work->store, &work->params, &s->item, 1, work->settle, err))
+        !relais_ledger_complete(work->store, &work->params, &s->item, 1, work->settle, err) ||
+        !share_files(s, err))
         return RELAIS_TRY_FAILED;
     return commit_try(s, err);
 }
@@ -325,7 +335,8 @@ static relais_try try_settle(relais_settlement *s, relais_error *err)
     if (s->item == NULL || first_state(s) != RELAIS_STATE_QUARANTINED)
         if (!copy_files(s, err))
             return RELAIS_TRY_FAILED;
-    if (!write_versions(s, err) || (s->binding != NULL && !relais_settlement_keep(s, err)))
+    if (!write_versions(s, err) || (s->binding != NULL && !relais_settlement_keep(s, err)) ||
+        !share_files(s, err))
         return RELAIS_TRY_FAILED;
     return commit_try(s, err);
 }

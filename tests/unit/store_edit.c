@@ -191,6 +191,27 @@ static void photo_of_an_earlier_version_counts_for_the_edit(void **state)
     assert_sql(f, "delivered", "SELECT state FROM relais.submission WHERE instance_id = 'uuid:8'");
 }
 
+static void photo_that_the_first_version_brings_later_counts_for_the_edit(void **state)
+{
+    fixture *f = *state;
+    const char *answers = "<code>c1</code><day>2026-03-01</day><photo>p\xC3\xA9.jpg</photo>"
+                          "<sound>s.amr</sound>";
+    const store_file photo[] = {{"pe\xCC\x81.jpg", "P", 0}, {0}}; /* composed otherwise */
+    const store_file sound[] = {{"s.amr", "S", 0}, {0}};
+
+    store_visit(f, "2026-03-02T08:00:00.000Z", "uuid:2", "uuid:1", answers, NULL);
+    store_forward(f);
+    assert_sql(f, "2", "SELECT cardinality(missing) FROM relais.submission");
+    store_visit(f, "2026-03-01T08:00:00.000Z", "uuid:1", NULL, answers, photo);
+    store_forward(f);
+    assert_sql(f, "partial/{s.amr}",
+               "SELECT state || '/' || missing::text FROM relais.submission"
+               " WHERE instance_id = 'uuid:2'");
+    store_visit(f, "2026-03-01T08:00:00.000Z", "uuid:1", NULL, answers, sound); /* a later post */
+    store_forward(f);
+    assert_sql(f, "delivered", "SELECT state FROM relais.submission WHERE instance_id = 'uuid:2'");
+}
+
 static void refused_edit_between_two_good_ones_links_them(void **state)
 {
     fixture *f = *state;
@@ -240,6 +261,7 @@ int main(void)
         TEST(same_instance_with_other_answers_is_a_conflict),
         TEST(rows_of_an_older_mapping_go_too),
         TEST(photo_of_an_earlier_version_counts_for_the_edit),
+        TEST(photo_that_the_first_version_brings_later_counts_for_the_edit),
         TEST(refused_edit_between_two_good_ones_links_them),
         TEST(refused_last_edit_leaves_the_version_before),
     };

@@ -28,6 +28,7 @@ static const struct {
     {"complete", relais_ledger_complete_sql, "ids, nulls"},
     {"known", relais_ledger_known_sql, "'visit', instances"},
     {"known_of_any", relais_ledger_known_sql, "NULL, instances"},
+    {"share", relais_ledger_share_sql, "ids"},
     {"read", relais_versions_read_sql, "'visit', 'uuid:77'"},
     {"names", relais_versions_names_sql, "ids"},
     {"update", relais_versions_update_sql,
