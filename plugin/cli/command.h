@@ -31,6 +31,7 @@ int relais_command_plan(const relais_config *config, int argc, char **argv);
 int relais_command_status(const relais_config *config, int argc, char **argv);
 int relais_command_quarantine(const relais_config *config, int argc, char **argv);
 int relais_command_replay(const relais_config *config, int argc, char **argv);
+int relais_command_conflict(const relais_config *config, int argc, char **argv);
 int relais_command_erase(const relais_config *config, int argc, char **argv);
 int relais_command_link(const relais_config *config, int argc, char **argv);
 int relais_command_reconcile(const relais_config *config, int argc, char **argv);

@@ -139,6 +139,34 @@ static const relais_command commands[] = {
         "was\n"
         "not given. Attached files of what was in quarantine come with their parcel: relais\n"
         "quarantine replay.\n")},
+    {"conflict", relais_command_conflict, true,
+     "list [--all] [--json] [--limit N] |\n"
+     "                       show VERSION [--with VERSION] [--key FILE [--passphrase-fd N]] "
+     "[--json] |\n"
+     "                       choose VERSION --by NAME [--reason TEXT] [--key FILE "
+     "[--passphrase-fd N]]",
+     N_("review versions of a submission that contradict each other"),
+     N_("Two contents under one instanceID, or two edits of one version, are both kept; the one\n"
+        "received first is current until a person chooses. A VERSION is its id, as list shows it.\n"
+        "\n"
+        "  list             what waits for a choice: each current version, and what contradicts "
+        "it\n"
+        "  show VERSION     all versions of its record, and in which answers this one and the\n"
+        "                   current one differ; prints answers, for you alone\n"
+        "  choose VERSION   make it the current one: its rows take the place of the others'\n"
+        "\n"
+        "  --all            list also what was decided\n"
+        "  --json           list or show for programs\n"
+        "  --limit N        list no more than N versions (default: 200)\n"
+        "  --with VERSION   compare with this one\n"
+        "  --by NAME        who chooses\n"
+        "  --reason TEXT    why; no name of anybody who is recorded\n"
+        "  --key FILE       the private key (PEM), for what is sealed\n"
+        "  --passphrase-fd N   read its passphrase from this descriptor instead of the terminal\n"
+        "\n"
+        "Nothing is lost by a choice: choosing the other version takes it back. The exit code is "
+        "1\n"
+        "when answers could not be compared without the key, or the choice was refused.\n")},
     {"erase", relais_command_erase, true,
      "(--card CODE | --instance ID [--form FORM]) --reason TEXT\n"
      "                    [--key FILE [--passphrase-fd N]] [--dry-run | --yes]",

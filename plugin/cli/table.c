@@ -12,11 +12,21 @@
 
 enum { COLUMNS_MAX = 16, GAP = 2 };
 
+/* U+0080 to U+009F, which terminals obey as they obey ESC sequences. */
+static bool is_high_control(const char *text)
+{
+    return (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] >= 0x80 &&
+           (unsigned char)text[1] < 0xA0;
+}
+
 void relais_print_plain(FILE *out, const char *text)
 {
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
-        fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
+        bool is_high = is_high_control(text);
+        fputc(c < 0x20 || c == 0x7f || is_high ? '?' : c, out);
+        if (is_high)
+            text++;
     }
 }
 

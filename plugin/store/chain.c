@@ -12,6 +12,8 @@ struct chain {
 
 static bool is_before(const relais_version *a, const relais_version *b)
 {
+    if (a->rank != b->rank)
+        return a->rank > b->rank;
     if (a->is_suspect != b->is_suspect)
         return !a->is_suspect;
     if (a->is_copy != b->is_copy)
@@ -115,6 +117,37 @@ static void walk_line(const struct chain *c, const char *root)
     line[current]->role = RELAIS_ROLE_CURRENT;
 }
 
+/* The edits that lead to a chosen version are chosen with it. */
+static void lift_choice(const struct chain *c, relais_version *chosen)
+{
+    relais_version *version = chosen;
+
+    chosen->rank = chosen->choice;
+    for (size_t steps = 0; steps < c->count && is_edit(version); steps++) {
+        version = find_winner(c, version->deprecated);
+        if (version == NULL)
+            return;
+        version->rank = chosen->choice;
+    }
+}
+
+/* In the order in which they were made: a later choice stands over an earlier one. */
+static void lift_choices(const struct chain *c)
+{
+    long long done = 0;
+
+    for (;;) {
+        relais_version *next = NULL;
+        for (size_t i = 0; i < c->count; i++)
+            if (c->v[i].choice > done && (next == NULL || c->v[i].choice < next->choice))
+                next = &c->v[i];
+        if (next == NULL)
+            return;
+        done = next->choice;
+        lift_choice(c, next);
+    }
+}
+
 /* True for the first version of each root: its line is walked once. */
 static bool is_first_of_root(const struct chain *c, size_t i)
 {
@@ -139,8 +172,11 @@ void relais_chain_resolve(relais_version *versions, size_t count)
 {
     struct chain c = {versions, count};
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         versions[i].role = RELAIS_ROLE_CONFLICT;
+        versions[i].rank = 0;
+    }
+    lift_choices(&c);
     for (size_t i = 0; i < count; i++)
         versions[i].root = find_root(&c, &versions[i]);
     for (size_t i = 0; i < count; i++)

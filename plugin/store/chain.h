@@ -12,6 +12,10 @@
  * Some servers give a submission out only in XML of their own making (Aggregate's Briefcase
  * API: other bytes, times in the server's zone). Such a copy stands for its instanceID as long
  * as the original has not come, and is superseded by it, whichever came first.
+ *
+ * A person may choose another version (relais conflict choose). A choice is known like a version:
+ * of rivals the one chosen last stays on the line, with the edits that lead to it, and what was
+ * known beside it then is superseded, no longer a conflict.
  */
 #ifndef RELAIS_STORE_CHAIN_H
 #define RELAIS_STORE_CHAIN_H
@@ -44,6 +48,9 @@ typedef struct relais_version {
     bool is_loadable;         /* its rows may be tried */
     bool is_suspect;          /* quarantined: others are preferred for its place on the line */
     bool is_copy;             /* a server's own rendering of what a phone sent */
+    long long choice;         /* the last choice of it by a person; 0: none */
+    bool is_judged;           /* it was known beside what a person chose */
+    long long rank;           /* found: the last choice of it, or of an edit of it */
     relais_role role;         /* found by relais_chain_resolve */
     const char *root;         /* the same: the record's name */
 } relais_version;

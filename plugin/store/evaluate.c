@@ -370,7 +370,10 @@ static bool is_needed(const relais_settlement *s, const relais_version *version)
 {
     if (version->state == RELAIS_STATE_HELD || version->state == RELAIS_STATE_CONFLICT)
         return true;
-    return relais_state_is_current(version->state) && !has_first(s, version->root);
+    if (version->role == RELAIS_ROLE_CONFLICT && version->state == RELAIS_STATE_SUPERSEDED)
+        return true; /* a choice can be taken back */
+    return relais_state_is_current(version->state) &&
+           (version->choice > 0 || !has_first(s, version->root));
 }
 
 bool relais_settlement_keep(const relais_settlement *s, relais_error *err)

@@ -49,7 +49,8 @@ static bool survey_record(const relais_settlement *s, const char *root, struct r
             record->current = version;
             record->current_index = i;
         }
-        record->is_changed = record->is_changed || relais_settlement_is_asked(s, version) ||
+        record->is_changed = record->is_changed ||
+                             (relais_settlement_is_asked(s, version) && s->choice == NULL) ||
                              is_kept(version) != (version->role == RELAIS_ROLE_CURRENT ||
                                                   relais_state_is_current(version->ledger_state));
     }

@@ -4,7 +4,6 @@
 #include "store/replay.h"
 
 #include "base/text.h"
-#include "store/ledger.h"
 #include "store/settle.h"
 
 #include <stdio.h>
@@ -131,6 +130,8 @@ static bool replay_version(replay *r, const relais_asked *asked, relais_error *e
     switch (outcome) {
     case RELAIS_AGAIN_DONE:
     case RELAIS_AGAIN_GONE:
+    case RELAIS_AGAIN_SAME: /* this and the next are answers to a choice */
+    case RELAIS_AGAIN_BESIDE:
         counts->done++;
         break;
     case RELAIS_AGAIN_REFUSED:
@@ -157,7 +158,7 @@ static bool replay_page(replay *r, const PGresult *rows, relais_error *err)
 
     for (int i = 0; i < PQntuples(rows); i++) {
         const relais_asked asked = {PQgetvalue(rows, i, P_SUB_ID), PQgetvalue(rows, i, P_FORM),
-                                    PQgetvalue(rows, i, P_INSTANCE), r->options->key};
+                                    PQgetvalue(rows, i, P_INSTANCE), r->options->key, NULL};
         if (!is_open_to(r, PQgetvalue(rows, i, P_SEAL)))
             r->counts->sealed++;
         else if (!replay_version(r, &asked, err))
@@ -192,33 +193,6 @@ static bool replay_all(replay *r, relais_error *err)
 
 /* ---- beginning and end ---------------------------------------------------------------------- */
 
-static bool open_work(replay *r, relais_store *store, relais_error *err)
-{
-    r->work.store = store;
-    r->work.counts = &r->ignored;
-    relais_params_init(&r->work.params);
-    r->arena = relais_arena_create(RELAIS_SCRATCH_MEMORY_MAX);
-    r->work.batch = relais_arena_create(RELAIS_BATCH_MEMORY_MAX);
-    r->work.settle = relais_arena_create(RELAIS_BATCH_MEMORY_MAX);
-    r->work.scratch = relais_arena_create(RELAIS_SCRATCH_MEMORY_MAX);
-    if (r->arena == NULL || r->work.batch == NULL || r->work.settle == NULL ||
-        r->work.scratch == NULL)
-        return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
-    return relais_mappings_open(r->options->mappings, r->options->secrets, &r->work.mappings,
-                                err) &&
-           relais_ledger_check(store, err) && relais_mappings_bind(r->work.mappings, store, err);
-}
-
-static void close_work(replay *r)
-{
-    relais_mappings_close(r->work.mappings);
-    relais_arena_destroy(r->work.scratch);
-    relais_arena_destroy(r->work.settle);
-    relais_arena_destroy(r->work.batch);
-    relais_arena_destroy(r->arena);
-    relais_params_free(&r->work.params);
-}
-
 bool relais_replay_run(relais_store *store, const relais_replay_options *options,
                        const relais_replay_listener *listener, relais_replay_counts *counts,
                        relais_error *err)
@@ -227,8 +201,12 @@ bool relais_replay_run(relais_store *store, const relais_replay_options *options
     bool ok;
 
     memset(counts, 0, sizeof *counts);
-    ok = open_work(&r, store, err) && name_instances(&r, err) && survey(&r, err) &&
-         replay_all(&r, err);
-    close_work(&r);
+    r.arena = relais_arena_create(RELAIS_SCRATCH_MEMORY_MAX);
+    r.work.counts = &r.ignored;
+    ok = r.arena != NULL || relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
+    ok = ok && relais_work_open(&r.work, store, options->mappings, options->secrets, err) &&
+         name_instances(&r, err) && survey(&r, err) && replay_all(&r, err);
+    relais_work_close(&r.work);
+    relais_arena_destroy(r.arena);
     return ok;
 }

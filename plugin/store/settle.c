@@ -14,6 +14,7 @@
 #include "store/ledger.h"
 #include "store/settlement.h"
 
+#include <limits.h>
 #include <string.h>
 
 const relais_mark *relais_settlement_mark(const relais_settlement *s, const char *sub_id)
@@ -55,6 +56,8 @@ static void judge_version(const relais_settlement *s, relais_version *version)
 {
     const relais_mark *mark = relais_settlement_mark(s, version->sub_id);
 
+    if (s->choice != NULL && relais_settlement_is_asked(s, version))
+        version->choice = LLONG_MAX;
     if (mark != NULL)
         version->state = mark->state;
     else if ((relais_settlement_is_item(s, version) || relais_settlement_is_asked(s, version)) &&
@@ -74,7 +77,7 @@ static relais_state resting_state(const relais_version *version)
     case RELAIS_ROLE_SUPERSEDED:
         return RELAIS_STATE_SUPERSEDED;
     case RELAIS_ROLE_CONFLICT:
-        return RELAIS_STATE_CONFLICT;
+        return version->is_judged ? RELAIS_STATE_SUPERSEDED : RELAIS_STATE_CONFLICT;
     default:
         return RELAIS_STATE_HELD;
     }
@@ -327,6 +330,9 @@ static relais_try try_settle(relais_settlement *s, relais_error *err)
     if (is_duplicate(s))
         return finish_duplicate(s, err);
     judge_versions(s);
+    outcome = relais_settlement_judge_choice(s);
+    if (outcome != RELAIS_TRY_DONE)
+        return outcome;
     if (s->binding != NULL) {
         outcome = rewrite_records(s, err);
         if (outcome != RELAIS_TRY_DONE)
@@ -336,7 +342,7 @@ static relais_try try_settle(relais_settlement *s, relais_error *err)
         if (!copy_files(s, err))
             return RELAIS_TRY_FAILED;
     if (!write_versions(s, err) || (s->binding != NULL && !relais_settlement_keep(s, err)) ||
-        !share_files(s, err))
+        !relais_settlement_note_choice(s, err) || !share_files(s, err))
         return RELAIS_TRY_FAILED;
     return commit_try(s, err);
 }
@@ -451,6 +457,7 @@ bool relais_settle_again(relais_work *work, const relais_asked *asked, relais_ag
                            .instance_id = asked->instance_id,
                            .asked = asked->sub_id,
                            .key = asked->key,
+                           .choice = asked->choice,
                            .binding =
                                relais_mappings_find(work->mappings, asked->form_id, &unsure)};
 
@@ -466,6 +473,12 @@ bool relais_settle_again(relais_work *work, const relais_asked *asked, relais_ag
         return true;
     case RELAIS_TRY_BURIED:
         *outcome = RELAIS_AGAIN_GONE;
+        return true;
+    case RELAIS_TRY_SAME:
+        *outcome = RELAIS_AGAIN_SAME;
+        return true;
+    case RELAIS_TRY_BESIDE:
+        *outcome = RELAIS_AGAIN_BESIDE;
         return true;
     case RELAIS_TRY_MARKED:
         *outcome = RELAIS_AGAIN_REFUSED;

@@ -5,6 +5,7 @@
 #ifndef RELAIS_STORE_SETTLE_H
 #define RELAIS_STORE_SETTLE_H
 
+#include "store/versions.h"
 #include "store/work.h"
 
 /* Settles a parcel that the fast path left: verdict SETTLE or REFUSED. Afterwards the verdict
@@ -16,14 +17,17 @@ RELAIS_MUST_USE bool relais_settle_item(relais_work *work, relais_item *item, re
 /* A version of the ledger that is to be evaluated again. */
 typedef struct relais_asked {
     const char *sub_id, *form_id, *instance_id;
-    const relais_seal_key *key; /* opens what is sealed, or NULL */
+    const relais_seal_key *key;  /* opens what is sealed, or NULL */
+    const relais_choice *choice; /* it is to become the current one; or NULL */
 } relais_asked;
 
 typedef enum {
     RELAIS_AGAIN_DONE,    /* its record's rows were written, or it is not the current version */
     RELAIS_AGAIN_REFUSED, /* *reason says why; nothing was changed */
     RELAIS_AGAIN_GONE,    /* it was erased */
-    RELAIS_AGAIN_STOPPED  /* its form has no mapping that can be used now */
+    RELAIS_AGAIN_STOPPED, /* its form has no mapping that can be used now */
+    RELAIS_AGAIN_SAME,    /* chosen: it was chosen before and is current; nothing was changed */
+    RELAIS_AGAIN_BESIDE   /* chosen: an edit of it is known, which stands after it; the same */
 } relais_again;
 
 /* Evaluates it with the present mapping and writes its record's rows, in one transaction, safe

@@ -31,7 +31,8 @@ typedef struct relais_settlement {
     /* A replay: this version is evaluated again, and its record's rows are written, although
      * nothing has come; NULL when it is none. */
     const char *asked;
-    const relais_seal_key *key; /* opens what is sealed; NULL: none at hand */
+    const relais_seal_key *key;  /* opens what is sealed; NULL: none at hand */
+    const relais_choice *choice; /* a person makes `asked` the current one; or NULL */
     relais_mark marks[RELAIS_MARKS_MAX];
     size_t mark_count;
     /* of the present try: */
@@ -50,6 +51,8 @@ typedef enum {
     RELAIS_TRY_BURIED,  /* rolled back: the record was erased */
     RELAIS_TRY_MARKED,  /* rolled back: a version was marked, try again */
     RELAIS_TRY_STOPPED, /* rolled back: the form was stopped */
+    RELAIS_TRY_BESIDE,  /* rolled back: what was chosen cannot be current */
+    RELAIS_TRY_SAME,    /* rolled back: what was chosen is chosen already */
     RELAIS_TRY_FAILED   /* err is set */
 } relais_try;
 
@@ -70,6 +73,11 @@ RELAIS_MUST_USE bool relais_settlement_evaluate(const relais_settlement *s,
 /* Keeps the rows of sealed versions that may have to be loaded later, and no others: of the item
  * and of what a key has opened. After the versions have their states. */
 RELAIS_MUST_USE bool relais_settlement_keep(const relais_settlement *s, relais_error *err);
+
+/* Of a choice, after the versions were judged: DONE when the version is to become current, and its
+ * rivals are no longer conflicts; else SAME or BESIDE. */
+relais_try relais_settlement_judge_choice(const relais_settlement *s);
+RELAIS_MUST_USE bool relais_settlement_note_choice(const relais_settlement *s, relais_error *err);
 
 /* Writes the rows of the current version of the record named `root`, and takes away what
  * earlier versions left, when anything has changed. */

@@ -27,7 +27,10 @@ const char relais_versions_read_sql[] =
     ") SELECT s.sub_id, m.instance_id, coalesce(s.deprecated_id, ''), s.record_id, s.state,"
     "         (SELECT true FROM relais.tombstone t"
     "           WHERE t.form_id = $1 AND t.record_id = m.instance_id LIMIT 1) IS NOT NULL,"
-    "         coalesce(s.reason ->> 'class', ''), s.seal IS NOT NULL, coalesce(s.source, '')"
+    "         coalesce(s.reason ->> 'class', ''), s.seal IS NOT NULL, coalesce(s.source, ''),"
+    "         coalesce((SELECT max(c.choice_id) FROM relais.choice c"
+    "                    WHERE c.sub_id = s.sub_id), 0),"
+    "         EXISTS (SELECT FROM relais.choice c WHERE c.rivals @> ARRAY[s.sub_id])"
     "    FROM member m LEFT JOIN LATERAL ("
     "         SELECT * FROM relais.submission s"
     "          WHERE s.form_id = $1 AND s.instance_id = m.instance_id) s ON true"
@@ -71,6 +74,9 @@ const char relais_versions_held_sql[] =
     "SELECT s.sub_id, s.form_id, s.instance_id, s.received_at FROM relais.submission s"
     " WHERE s.state = 'held' AND (s.received_at, s.sub_id) > ($1::timestamptz, $2::uuid)"
     " ORDER BY s.received_at, s.sub_id LIMIT 100";
+
+static const char choose_sql[] = "INSERT INTO relais.choice (sub_id, rivals, chosen_by, reason)"
+                                 " VALUES ($1::uuid, $2::text[]::uuid[], $3, $4)";
 
 bool relais_versions_begin(relais_store *store, relais_params *params, const char *form_id,
                            relais_error *err)
@@ -139,7 +145,9 @@ static bool copy_version(relais_version *version, const PGresult *rows, int row,
         V_STATE,
         V_CLASS = V_BURIED + 1,
         V_SEALED,
-        V_SOURCE
+        V_SOURCE,
+        V_CHOICE,
+        V_JUDGED
     };
 
     snprintf(version->sub_id, sizeof version->sub_id, "%s", PQgetvalue(rows, row, V_SUB_ID));
@@ -148,6 +156,8 @@ static bool copy_version(relais_version *version, const PGresult *rows, int row,
     version->record = relais_arena_text(arena, PQgetvalue(rows, row, V_RECORD));
     version->ledger_state = relais_state_read(PQgetvalue(rows, row, V_STATE));
     version->state = version->ledger_state;
+    version->choice = strtoll(PQgetvalue(rows, row, V_CHOICE), NULL, 10);
+    version->is_judged = PQgetvalue(rows, row, V_JUDGED)[0] == 't';
     version->reason_class = relais_arena_text(arena, PQgetvalue(rows, row, V_CLASS));
     version->is_copy = is_copy(PQgetvalue(rows, row, V_SOURCE));
     version->is_sealed = PQgetvalue(rows, row, V_SEALED)[0] == 't';
@@ -295,6 +305,22 @@ bool relais_versions_update(relais_store *store, relais_params *params,
 {
     return update_some(store, params, updates, count, false, err) &&
            update_some(store, params, updates, count, true, err);
+}
+
+bool relais_versions_choose(relais_store *store, relais_params *params, const char *sub_id,
+                            const char *const *rivals, size_t count, const relais_choice *choice,
+                            relais_error *err)
+{
+    enum { RIVALS = 1 };
+
+    relais_params_reset(params);
+    relais_params_text(params, sub_id);
+    relais_params_text_array(params);
+    for (size_t i = 0; i < count; i++)
+        relais_params_add_text(params, RIVALS, rivals[i]);
+    relais_params_text(params, choice->by);
+    relais_params_text(params, choice->reason == NULL ? "" : choice->reason);
+    return relais_pg_call(store, choose_sql, params, NULL, err);
 }
 
 bool relais_versions_held(relais_store *store, relais_params *params, const char *after_received,

@@ -67,6 +67,17 @@ RELAIS_MUST_USE bool relais_versions_update(relais_store *store, relais_params *
                                             const relais_version_update *updates, size_t count,
                                             relais_error *err);
 
+/* Who chose a version, and why; `reason` may be NULL. */
+typedef struct relais_choice {
+    const char *by, *reason;
+} relais_choice;
+
+/* Notes that a person chose a version over its rivals. */
+RELAIS_MUST_USE bool relais_versions_choose(relais_store *store, relais_params *params,
+                                            const char *sub_id, const char *const *rivals,
+                                            size_t count, const relais_choice *choice,
+                                            relais_error *err);
+
 /* A page takes well under a second, so that new parcels do not wait for old ones. */
 #define RELAIS_HELD_PAGE 100
 

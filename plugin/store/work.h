@@ -29,4 +29,11 @@ typedef struct relais_work {
     bool has_delivered; /* since the last round over the held ones began */
 } relais_work;
 
+/* For a command that settles without a forwarder: memory, and the mappings of the directory bound
+ * to the store. work->counts is the caller's. Also after false it is closed by relais_work_close,
+ * which leaves the store open. */
+RELAIS_MUST_USE bool relais_work_open(relais_work *work, relais_store *store, const char *mappings,
+                                      const relais_secrets *secrets, relais_error *err);
+void relais_work_close(relais_work *work);
+
 #endif

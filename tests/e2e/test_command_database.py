@@ -25,6 +25,7 @@ def tearDownModule():
 
 LEDGER = read(os.path.join(ROOT, "transforms", "schema", "0001_ledger.sql"))
 SEALED = read(os.path.join(ROOT, "transforms", "schema", "0022_sealed_ledger.sql"))
+CHOICE = read(os.path.join(ROOT, "transforms", "schema", "0030_choice.sql"))
 
 REFERENCE = """CREATE SCHEMA ref;
 CREATE TABLE ref.zone (code text PRIMARY KEY, label text, sort smallint, parent text REFERENCES ref.zone);
@@ -178,6 +179,7 @@ class Forward(Site):
         database.create(self.database)
         self.schema("0001_ledger.sql", LEDGER)
         self.schema("0022_sealed_ledger.sql", SEALED)
+        self.schema("0030_choice.sql", CHOICE)
         self.apply()
         write(os.path.join(self.mappings, "f1.xml"), '<mapping xmlns="urn:relais:mapping:1" form="f1">'
               '<row table="public.thing"><column name="sub_id" select="$submission"/></row></mapping>')

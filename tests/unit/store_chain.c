@@ -153,6 +153,48 @@ static void two_trees_in_one_look_are_two_records(void **state)
     assert_roles(v, 4, "s:a c:m c:a x:a");
 }
 
+static void chosen_version_stands_before_its_rivals(void **state)
+{
+    relais_version fork[] = {make("a", ""), make("b", "a"), make("x", "a")};
+    relais_version same[] = {make("a", ""), make("a", "")};
+
+    (void)state;
+    fork[2].choice = 1;
+    assert_roles(fork, 3, "s:a x:a c:a");
+    fork[1].choice = 2; /* taken back */
+    assert_roles(fork, 3, "s:a c:a x:a");
+    same[1].choice = 1;
+    assert_roles(same, 2, "x:a c:a");
+    same[0].choice = 2;
+    assert_roles(same, 2, "c:a x:a");
+}
+
+static void choice_carries_the_edits_that_lead_to_it(void **state)
+{
+    relais_version v[] = {make("a", ""),  make("b", "a"), make("x", "a"),
+                          make("y", "x"), make("c", "b"), make("z", "y")};
+
+    (void)state;
+    v[3].choice = 1;
+    v[5].is_loadable = false;
+    assert_roles(v, 6, "s:a x:a s:a c:a x:a w:a");
+    v[5].is_loadable = true; /* and those that follow it */
+    assert_roles(v, 6, "s:a x:a s:a s:a x:a c:a");
+    v[4].choice = 2;
+    assert_roles(v, 6, "s:a s:a x:a x:a c:a x:a");
+}
+
+static void choice_does_not_ask_in_which_order_versions_came(void **state)
+{
+    relais_version v[] = {make("y", "x"), make("b", "a"), make("x", "a"), make("a", "")};
+    relais_version without_parent[] = {make("y", "x"), make("b", "a"), make("a", "")};
+
+    (void)state;
+    v[0].choice = without_parent[0].choice = 1;
+    assert_roles(without_parent, 3, "c:x c:a s:a");
+    assert_roles(v, 4, "c:a x:a s:a s:a");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +209,9 @@ int main(void)
         cmocka_unit_test(quarantined_edit_gives_way_to_another),
         cmocka_unit_test(circle_ends_and_has_one_current),
         cmocka_unit_test(two_trees_in_one_look_are_two_records),
+        cmocka_unit_test(chosen_version_stands_before_its_rivals),
+        cmocka_unit_test(choice_carries_the_edits_that_lead_to_it),
+        cmocka_unit_test(choice_does_not_ask_in_which_order_versions_came),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,8 @@ SELECT lives_ok(statement, statement) FROM unnest(ARRAY[
     $$INSERT INTO relais.claim AS c (table_name, key, sub_id, said)
       VALUES ('tip.criminal_case', jsonb_build_array(md5('c')::uuid), md5('identification 1')::uuid, '{"stage": "sg_inv"}')
       ON CONFLICT (table_name, key, sub_id) DO UPDATE SET said = c.said || excluded.said$$,
+    $$INSERT INTO relais.choice (sub_id, rivals, chosen_by, reason) VALUES (md5('identification 1')::uuid, '{}'::text[]::uuid[], 'A. T.', '')$$,
+    $$SELECT max(c.choice_id) FROM relais.choice c WHERE c.rivals @> ARRAY[md5('identification 1')::uuid]$$,
     $$DELETE FROM relais.claim AS c WHERE c.table_name = 'tip.criminal_case' AND c.sub_id = ANY (ARRAY[md5('identification 1')]::text[]::uuid[])$$,
     $$INSERT INTO tip.consent_change AS t (change_id, sub_id, victim_id, org_code, asked_on, wish)
       VALUES (md5('w')::uuid, md5('identification 1')::uuid, test.victim(1), 'SOC-HOU', '2026-03-09', 'stats')
