@@ -70,3 +70,17 @@ void relais_bar_hide(relais_bar *bar)
         fputs("\r\033[K", stderr);
     bar->is_drawn = false;
 }
+
+static relais_bar current;
+
+void relais_progress(const char *what, size_t done, size_t total)
+{
+    if (strncmp(current.label, what, sizeof current.label - 1) != 0)
+        relais_bar_begin(&current, what);
+    relais_bar_show(&current, done, total);
+}
+
+void relais_progress_end(void)
+{
+    relais_bar_hide(&current);
+}

@@ -6,6 +6,7 @@
 #define RELAIS_CLI_BAR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct relais_bar {
@@ -22,5 +23,10 @@ void relais_bar_show(relais_bar *bar, uint64_t done, uint64_t total);
 
 /* Takes the bar away, so that a message can be written; the next show draws it again. */
 void relais_bar_hide(relais_bar *bar);
+
+/* The same for work of one kind at a time, which needs no structure of its own: begins with the
+ * first call, or when `what` changes. */
+void relais_progress(const char *what, size_t done, size_t total);
+void relais_progress_end(void);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "transform/check.h"
 
+#include "cli/bar.h"
 #include "cli/command.h"
 #include "cli/lint.h"
 #include "cli/options.h"

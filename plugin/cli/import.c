@@ -4,6 +4,7 @@
  */
 #include "sources/import.h"
 
+#include "cli/bar.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/speak.h"

@@ -7,6 +7,7 @@
  */
 #include "spool/quarantine.h"
 
+#include "cli/bar.h"
 #include "cli/command.h"
 #include "cli/key.h"
 #include "cli/options.h"

@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "cli/bar.h"
 #include "cli/speak.h"
 #include "cli/table.h"
 #include "cli/unseal.h"

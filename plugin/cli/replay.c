@@ -7,6 +7,7 @@
 #include "store/replay.h"
 
 #include "base/log.h"
+#include "cli/bar.h"
 #include "cli/command.h"
 #include "cli/key.h"
 #include "cli/options.h"

@@ -91,15 +91,3 @@ const char *relais_table_age(const char *instant, relais_arena *arena)
         text = relais_arena_format(arena, _("%ld d"), seconds / 86400);
     return text == NULL ? "" : text;
 }
-
-void relais_progress(const char *what, size_t done, size_t total)
-{
-    if (isatty(STDERR_FILENO) == 1)
-        fprintf(stderr, "\r%s %zu/%zu\x1b[K", what, done, total);
-}
-
-void relais_progress_end(void)
-{
-    if (isatty(STDERR_FILENO) == 1)
-        fputs("\r\x1b[K", stderr);
-}

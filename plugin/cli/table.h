@@ -1,5 +1,5 @@
 /*
- * Tables and progress for people at a terminal.
+ * Tables for people at a terminal.
  */
 #ifndef RELAIS_CLI_TABLE_H
 #define RELAIS_CLI_TABLE_H
@@ -22,9 +22,5 @@ const char *relais_table_age(const char *instant, relais_arena *arena);
 
 /* Writes text with controls replaced by '?'. */
 void relais_print_plain(FILE *out, const char *text);
-
-/* One line on standard error that is written over, at a terminal only. */
-void relais_progress(const char *what, size_t done, size_t total);
-void relais_progress_end(void);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "openrosa/instance.h"
 #include "openrosa/receive.h"
-#include "sources/body.h"
+#include "sources/bundle.h"
 #include "sources/tree.h"
 
 #include <stdio.h>
@@ -36,7 +36,7 @@ typedef struct import {
     const relais_import_options *options;
     relais_import_counts *counts;
     relais_tree *tree;
-    relais_body body;
+    relais_bundle body;
     relais_arena *arena; /* of the submission in hand */
 } import;
 
@@ -178,7 +178,7 @@ static bool copy_bytes(void *context, const char *bytes, size_t length, relais_e
 {
     struct copying *c = context;
 
-    c->is_ours = !relais_body_append(&c->job->body, bytes, length, err);
+    c->is_ours = !relais_bundle_append(&c->job->body, bytes, length, err);
     return !c->is_ours;
 }
 
@@ -197,7 +197,7 @@ static bool copy_entry(import *job, const relais_tree_entry *entry, uint64_t bac
         return false;
     }
     report_error(job, entry->path, &why);
-    return relais_body_cut(&job->body, back_to, err);
+    return relais_bundle_cut(&job->body, back_to, err);
 }
 
 static bool copy_file(import *job, const relais_tree_entry *entry, uint64_t *files,
@@ -212,7 +212,7 @@ static bool copy_file(import *job, const relais_tree_entry *entry, uint64_t *fil
                relais_translate("with it the submission would be larger than 4 GB"));
         return true;
     }
-    if (!relais_body_add_file(&job->body, name, media_type_of(name), err) ||
+    if (!relais_bundle_add_file(&job->body, name, media_type_of(name), err) ||
         !copy_entry(job, entry, before, &is_there, err))
         return false;
     *files += is_there;
@@ -234,6 +234,13 @@ static bool commit(import *job, const relais_parcel_head *head, const relais_seg
     return false;
 }
 
+/* Briefcase keeps the XML as its server wrote it, which is not always the phone's own bytes: the
+ * store lets such a copy give way to the original. Collect's files are named as their folder. */
+static bool is_briefcases(const relais_tree_entry *xml)
+{
+    return strcasecmp(name_of(xml), "submission.xml") == 0;
+}
+
 /* Closes the body and makes a parcel of it, or reports what no server would take. */
 static bool finish(import *job, const relais_tree_entry *xml, uint64_t files, relais_error *err)
 {
@@ -242,13 +249,13 @@ static bool finish(import *job, const relais_tree_entry *xml, uint64_t files, re
                               .content_length = -1,
                               .segments = &body,
                               .count = 1,
-                              .source = "import",
+                              .source = is_briefcases(xml) ? "import:briefcase" : "import",
                               .user = "",
                               .device = ""};
     relais_parcel_head head;
     relais_error why = {0};
 
-    if (!relais_body_end(&job->body, &body, err))
+    if (!relais_bundle_end(&job->body, &body, err))
         return false;
     relais_arena_reset(job->arena);
     if (relais_receive(&request, NULL, NULL, job->arena, &head, &why) != RELAIS_REPLY_RECEIVED) {
@@ -269,8 +276,8 @@ static bool import_submission(import *job, const relais_tree_entry *xml, const f
     uint64_t files = 0;
     bool is_there;
 
-    relais_body_begin(&job->body);
-    if (!relais_body_add_xml(&job->body, err) || !copy_entry(job, xml, 0, &is_there, err))
+    relais_bundle_begin(&job->body);
+    if (!relais_bundle_add_xml(&job->body, err) || !copy_entry(job, xml, 0, &is_there, err))
         return false;
     if (!is_there)
         return true;
@@ -458,7 +465,7 @@ import job = {.options = options, .counts = counts };
     bool ok = false;
 
     memset(counts, 0, sizeof *counts);
-    relais_body_init(&job.body, options->directory);
+    relais_bundle_init(&job.body, options->directory);
     job.arena = relais_arena_create(HEAD_MEMORY_MAX);
     if (job.arena == NULL)
         relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
@@ -467,6 +474,6 @@ import job = {.options = options, .counts = counts };
              (counts->submissions + counts->refused > 0 || refuse_nothing(&job, err));
     relais_tree_close(job.tree);
     relais_arena_destroy(job.arena);
-    relais_body_free(&job.body);
+    relais_bundle_free(&job.body);
     return ok;
 }

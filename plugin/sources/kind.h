@@ -9,8 +9,8 @@
 #ifndef RELAIS_SOURCES_KIND_H
 #define RELAIS_SOURCES_KIND_H
 
-#include "sources/body.h"
 #include "sources/bookmark.h"
+#include "sources/bundle.h"
 #include "sources/http.h"
 
 #include <jansson.h>
@@ -63,7 +63,7 @@ typedef struct relais_page {
 typedef struct relais_worker {
     relais_http *http;
     relais_spool *spool;
-    relais_body body;
+    relais_bundle body;
     relais_buffer answer, xml;
     relais_arena *arena; /* of the row in hand */
     const struct relais_kind *kind;

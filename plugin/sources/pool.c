@@ -49,7 +49,7 @@ bool relais_worker_open(relais_worker *worker, relais_site *site, const relais_k
     worker->kind = kind;
     worker->source = kind->source;
     worker->project = site->source->project;
-    relais_body_init(&worker->body, directory);
+    relais_bundle_init(&worker->body, directory);
     relais_buffer_init(&worker->answer, RELAIS_LIST_MAX);
     relais_buffer_init(&worker->xml, XML_MAX);
     worker->http = relais_http_create(site, kind->login);
@@ -64,7 +64,7 @@ void relais_worker_close(relais_worker *worker)
 {
     relais_http_destroy(worker->http);
     relais_arena_destroy(worker->arena);
-    relais_body_free(&worker->body);
+    relais_bundle_free(&worker->body);
     relais_buffer_free(&worker->answer);
     relais_buffer_free(&worker->xml);
 }

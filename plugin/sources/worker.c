@@ -185,11 +185,11 @@ static bool take_file(void *context, const char *bytes, size_t length, const cha
         return false;
     }
     if (!file->has_begun &&
-        !relais_body_add_file(&file->worker->body, file->offer->name, media_type, err))
+        !relais_bundle_add_file(&file->worker->body, file->offer->name, media_type, err))
         return false;
     file->has_begun = true;
     relais_md5_add(&file->md5, bytes, length);
-    return relais_body_append(&file->worker->body, bytes, length, err);
+    return relais_bundle_append(&file->worker->body, bytes, length, err);
 }
 
 static void restart_file(void *context)
@@ -198,7 +198,7 @@ static void restart_file(void *context)
 
     file->has_begun = false;
     relais_md5_begin(&file->md5);
-    if (!relais_body_cut(&file->worker->body, file->start, &file->cutting))
+    if (!relais_bundle_cut(&file->worker->body, file->start, &file->cutting))
         return;
 }
 
@@ -245,7 +245,7 @@ static bool fetch_file(relais_worker *worker, const relais_offer *offer, bool *i
     if (answer.status != 200)
         return true;
     *is_there = true;
-    if (!file.has_begun && !relais_body_add_file(&worker->body, offer->name, "", err))
+    if (!file.has_begun && !relais_bundle_add_file(&worker->body, offer->name, "", err))
         return false;
     return check_md5(&file, err);
 }
@@ -275,7 +275,7 @@ static bool add_file(relais_worker *worker, const relais_offer *offer, json_t *m
     }
     if (worker->remark.code == RELAIS_ERR_NONE)
         worker->remark = why;
-    return relais_body_cut(&worker->body, start, err) &&
+    return relais_bundle_cut(&worker->body, start, err) &&
            (json_array_append_new(missing, json_string(offer->name)) == 0 ||
             relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left"));
 }
@@ -328,14 +328,14 @@ bool relais_worker_deliver(relais_worker *worker, const relais_row *row, const c
     if (count > RELAIS_FILES_MAX)
         return relais_error_set(err, RELAIS_ERR_LIMIT, "a submission with more than %d files",
                                 RELAIS_FILES_MAX);
-    relais_body_begin(&worker->body);
-    if (!relais_body_add_xml(&worker->body, err) ||
-        !relais_body_append(&worker->body, worker->xml.data, worker->xml.length, err))
+    relais_bundle_begin(&worker->body);
+    if (!relais_bundle_add_xml(&worker->body, err) ||
+        !relais_bundle_append(&worker->body, worker->xml.data, worker->xml.length, err))
         return false;
     for (size_t i = 0; i < count; i++)
         if (!add_file(worker, &offers[i], missing, err))
             return false;
-    if (!relais_body_end(&worker->body, &segment, err) ||
+    if (!relais_bundle_end(&worker->body, &segment, err) ||
         !commit(worker, row, instance, &segment, err))
         return false;
     return json_array_size(missing) == 0 ||

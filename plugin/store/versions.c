@@ -128,7 +128,7 @@ bool relais_versions_add(relais_store *store, relais_params *params, const relai
 /* The ways in that bring a server's own rendering; the others bring the phone's bytes. */
 static bool is_copy(const char *source)
 {
-    return strcmp(source, "pull:briefcase") == 0;
+    return strcmp(source, "pull:briefcase") == 0 || strcmp(source, "import:briefcase") == 0;
 }
 
 /* The column that is there also for a name without a version. */

@@ -42,6 +42,7 @@ class Imports(Site):
     def setUp(self):
         super().setUp()
         self.source = os.path.join(self.dir, "stick")
+        self.sources = set()
         os.mkdir(self.source)
 
     def put(self, name, data):
@@ -70,7 +71,8 @@ class Imports(Site):
             directory = os.path.join(self.spool, shard, "new")
             for name in os.listdir(directory):
                 parcel = read_parcel(os.path.join(directory, name))
-                self.assertEqual(parcel.head["source"], "import")
+                self.assertIn(parcel.head["source"], ("import", "import:briefcase"))
+                self.sources.add(parcel.head["source"])
                 self.assertNotIn(parcel.head["instance"], found)
                 found[parcel.head["instance"]] = parse_multipart(parcel.head["content-type"],
                                                                  parcel.body)
@@ -111,6 +113,7 @@ class Folders(Imports):
         report = self.run_import()
         self.assertEqual((report["submissions"], report["files"], report["others"]), (1, 1, 1))
         self.assertEqual(self.parcels()[UUID % 1]["b.xml"], b"<x/>")
+        self.assertEqual(self.sources, {"import:briefcase"})
 
     def test_submissions_beside_each_other_in_one_folder(self):
         self.put("flat/one.xml", submission(1))

@@ -1,8 +1,8 @@
 /*
- * Making multipart bodies. See body.h. Names are escaped as OkHttp does it, so that the parts
+ * Making multipart bodies. See bundle.h. Names are escaped as OkHttp does it, so that the parts
  * read as Collect's.
  */
-#include "sources/body.h"
+#include "sources/bundle.h"
 
 #include "base/text.h"
 
@@ -17,28 +17,28 @@
 /* A part's head: two names of a kilobyte, escaped, and some words. */
 enum { PART_HEAD_MAX = 16 * 1024 };
 
-void relais_body_init(relais_body *body, const char *directory)
+void relais_bundle_init(relais_bundle *body, const char *directory)
 {
     memset(body, 0, sizeof *body);
     body->directory = directory;
     body->fd = -1;
-    relais_buffer_init(&body->memory, RELAIS_BODY_MEMORY_MAX);
+    relais_buffer_init(&body->memory, RELAIS_BUNDLE_MEMORY_MAX);
 }
 
-static void close_file(relais_body *body)
+static void close_file(relais_bundle *body)
 {
     if (body->fd >= 0)
         close(body->fd);
     body->fd = -1;
 }
 
-void relais_body_free(relais_body *body)
+void relais_bundle_free(relais_bundle *body)
 {
     close_file(body);
     relais_buffer_free(&body->memory);
 }
 
-void relais_body_begin(relais_body *body)
+void relais_bundle_begin(relais_bundle *body)
 {
     uint8_t random[16];
     char hex[2 * sizeof random + 1];
@@ -92,7 +92,7 @@ static int open_unnamed(const char *directory)
     return fd;
 }
 
-static bool spill(relais_body *body, relais_error *err)
+static bool spill(relais_bundle *body, relais_error *err)
 {
     body->fd = open_unnamed(body->directory);
     if (body->fd < 0)
@@ -101,10 +101,10 @@ static bool spill(relais_body *body, relais_error *err)
     return write_all(body->fd, body->memory.data, body->memory.length, err);
 }
 
-bool relais_body_append(relais_body *body, const char *bytes, size_t length, relais_error *err)
+bool relais_bundle_append(relais_bundle *body, const char *bytes, size_t length, relais_error *err)
 {
     body->length += length;
-    if (body->fd < 0 && body->length <= RELAIS_BODY_MEMORY_MAX) {
+    if (body->fd < 0 && body->length <= RELAIS_BUNDLE_MEMORY_MAX) {
         relais_buffer_append(&body->memory, bytes, length);
         return relais_buffer_check(&body->memory, "a submission", err);
     }
@@ -113,7 +113,7 @@ bool relais_body_append(relais_body *body, const char *bytes, size_t length, rel
     return write_all(body->fd, bytes, length, err);
 }
 
-bool relais_body_cut(relais_body *body, uint64_t length, relais_error *err)
+bool relais_bundle_cut(relais_bundle *body, uint64_t length, relais_error *err)
 {
     body->length = length;
     if (body->fd < 0) {
@@ -144,7 +144,7 @@ static void append_name(relais_buffer *out, const char *name)
     }
 }
 
-static bool add_part(relais_body *body, const char *name, const char *filename,
+static bool add_part(relais_bundle *body, const char *name, const char *filename,
                      const char *media_type, relais_error *err)
 {
     relais_buffer head;
@@ -158,12 +158,12 @@ static bool add_part(relais_body *body, const char *name, const char *filename,
     append_name(&head, filename);
     relais_buffer_append_format(&head, "\"\r\nContent-Type: %s\r\n\r\n", media_type);
     ok = relais_buffer_check(&head, "the head of a part", err) &&
-         relais_body_append(body, head.data, head.length, err);
+         relais_bundle_append(body, head.data, head.length, err);
     relais_buffer_free(&head);
     return ok;
 }
 
-bool relais_body_add_xml(relais_body *body, relais_error *err)
+bool relais_bundle_add_xml(relais_bundle *body, relais_error *err)
 {
     return add_part(body, "xml_submission_file", "submission.xml", "text/xml", err);
 }
@@ -180,20 +180,20 @@ static const char *fit_media_type(const char *media_type, char *out, size_t size
     return out;
 }
 
-bool relais_body_add_file(relais_body *body, const char *name, const char *media_type,
-                          relais_error *err)
+bool relais_bundle_add_file(relais_bundle *body, const char *name, const char *media_type,
+                            relais_error *err)
 {
     char fit[128];
 
     return add_part(body, name, name, fit_media_type(media_type, fit, sizeof fit), err);
 }
 
-bool relais_body_end(relais_body *body, relais_segment *out, relais_error *err)
+bool relais_bundle_end(relais_bundle *body, relais_segment *out, relais_error *err)
 {
     char closing[sizeof body->boundary + 16];
     int length = snprintf(closing, sizeof closing, "\r\n--%s--\r\n", body->boundary);
 
-    if (!relais_body_append(body, closing, (size_t)length, err))
+    if (!relais_bundle_append(body, closing, (size_t)length, err))
         return false;
     *out = (relais_segment){.length = (size_t)body->length, .fd = body->fd};
     if (body->fd < 0)
