@@ -6,7 +6,7 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-CHECKS='shell python format layers length calls house tidy analyzer gcc-analyzer cppcheck'
+CHECKS='shell python format layers length calls house limits tidy analyzer gcc-analyzer cppcheck'
 MAXIMUM_LINES=600 # a longer file has a second job: find it
 
 c_files()
@@ -67,6 +67,11 @@ check_house()
             esac
         done
     } | fail_on_output
+}
+
+check_limits()
+{
+    /usr/bin/python3 tests/limits.py
 }
 
 # Prints what it reads, and fails if that was anything.

@@ -386,9 +386,10 @@ static void log_refused(const relais_item *item, const char *event)
 
     if (reason->offset >= 0)
         snprintf(offset, sizeof offset, "%lld", (long long)reason->offset);
-    relais_log(RELAIS_LOG_WARN, event, "parcel", item->entry.name, "form", reason->form, "class",
-               reason->class_word, "path", reason->path, "column", reason->column, "rule",
-               reason->rule, "offset", offset, NULL);
+    relais_log(RELAIS_LOG_WARN, event, "parcel", item->entry.name, "form", reason->form,
+               "submission", relais_item_id(item), "class", reason->class_word, "path",
+               reason->path, "column", reason->column, "rule", reason->rule, "offset", offset,
+               NULL);
 }
 
 static bool quarantine(relais_work *work, const relais_item *item, size_t *removed,
@@ -422,7 +423,7 @@ static bool finish_item(relais_work *work, relais_item *item, size_t *removed, r
     if (item->verdict == RELAIS_VERDICT_BURIED) {
         work->counts->buried++;
         relais_log(RELAIS_LOG_INFO, "parcel.buried", "parcel", item->entry.name, "form",
-                   item->form_id, NULL);
+                   item->form_id, "submission", relais_item_id(item), NULL);
     } else if (item->verdict != RELAIS_VERDICT_DONE) {
         return true; /* its form is stopped: the parcel stays */
     } else if (item->is_held) {

@@ -378,12 +378,18 @@ const char *relais_item_seal_id(const relais_item *item)
     return item->seal == NULL ? NULL : relais_seal_key_id(item->seal);
 }
 
+const char *relais_item_id(const relais_item *item)
+{
+    return item->sub_id[0] == '\0' ? NULL : item->sub_id;
+}
+
 void relais_item_log_later(const relais_item *item, const relais_error *why)
 {
     char text[1024];
 
     relais_log(RELAIS_LOG_ERROR, "parcel.later", "parcel", item->entry.name, "form", item->form_id,
-               "text", relais_error_format(why, text, sizeof text), NULL);
+               "submission", relais_item_id(item), "text",
+               relais_error_format(why, text, sizeof text), NULL);
 }
 
 relais_read relais_item_read(const relais_reader *reader, const relais_spool_entry *entry,

@@ -85,6 +85,9 @@ RELAIS_MUST_USE relais_read relais_item_read(const relais_reader *reader,
 /* The id of the key that the ledger's copy is sealed for; NULL: it is plain. */
 const char *relais_item_seal_id(const relais_item *item);
 
+/* Its id in the ledger; NULL when it was not read so far. */
+const char *relais_item_id(const relais_item *item);
+
 /* Says in the log that the parcel stays in the spool for now, and why. */
 void relais_item_log_later(const relais_item *item, const relais_error *why);
 
