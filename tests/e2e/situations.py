@@ -34,6 +34,43 @@ CREATE TABLE sit.visit (visit_id uuid PRIMARY KEY, sub_id uuid NOT NULL, form te
     name text, age smallint CONSTRAINT visit_age CHECK (age < 111), note text, place text);
 CREATE TABLE sit.leg (visit_id uuid NOT NULL REFERENCES sit.visit ON DELETE CASCADE, seq smallint NOT NULL,
     place text, PRIMARY KEY (visit_id, seq));
+CREATE TABLE sit.house (visit_id uuid NOT NULL REFERENCES sit.visit ON DELETE CASCADE, house smallint, name text,
+    PRIMARY KEY (visit_id, house));
+CREATE TABLE sit.person (visit_id uuid, house smallint, person smallint, name text, PRIMARY KEY (visit_id, house, person),
+    FOREIGN KEY (visit_id, house) REFERENCES sit.house ON DELETE CASCADE);
+CREATE TABLE sit.illness (visit_id uuid, house smallint, person smallint, seq smallint, name text,
+    PRIMARY KEY (visit_id, house, person, seq),
+    FOREIGN KEY (visit_id, house, person) REFERENCES sit.person ON DELETE CASCADE);
+"""
+NEST = """<mapping xmlns="urn:relais:mapping:1" form="nest">
+  <let name="visit" select="uuid5('sit.visit', $form, $record)"/>
+  <row table="sit.visit">
+    <column name="visit_id" select="$visit"/>
+    <column name="sub_id" select="$submission"/>
+    <column name="form" select="$form"/>
+    <column name="record" select="$record"/>
+    <row table="sit.house" for-each="house" replace="visit_id">
+      <let name="house" select="position()"/>
+      <column name="visit_id" select="$visit"/>
+      <column name="house" select="$house"/>
+      <column name="name" select="name"/>
+      <row table="sit.person" for-each="person" replace="visit_id">
+        <let name="person" select="position()"/>
+        <column name="visit_id" select="$visit"/>
+        <column name="house" select="$house"/>
+        <column name="person" select="$person"/>
+        <column name="name" select="name"/>
+        <row table="sit.illness" for-each="illness" replace="visit_id">
+          <column name="visit_id" select="$visit"/>
+          <column name="house" select="$house"/>
+          <column name="person" select="$person"/>
+          <column name="seq" select="position()"/>
+          <column name="name" select="name"/>
+        </row>
+      </row>
+    </row>
+  </row>
+</mapping>
 """
 MAPPING = """<mapping xmlns="urn:relais:mapping:1" form="{form}"{more}>
   <let name="visit" select="uuid5('sit.visit', $form, $record)"/>
@@ -102,6 +139,7 @@ def start():
     for form, more in ((PLAIN, ""), (SEALED, ' sensitive="yes"')):
         write_mapping(form, MAPPING.format(form=form, more=more))
         server.publish(form + ".xml", XFORM.format(form=form).encode())
+    write_mapping("nest", NEST)
     with open(conf, "w", encoding="utf-8") as file:
         file.write(f"[spool]\ndirectory = {server.spool}\n[store]\nconninfo = {database.conninfo(NAME)}\n"
                    f"[mappings]\ndirectory = {mappings}\n[forms]\ndirectory = {server.forms}\n{keys.settings}")

@@ -230,6 +230,19 @@ class ByInstance(Erasing):
         self.assertEqual(query(f"SELECT * FROM identity.person WHERE victim_id = '{victim}'"), [])
         self.assertEqual(values(f"SELECT erased_at FROM tip.victim WHERE victim_id = '{victim}'"), [None])
 
+    def test_what_was_said_of_a_choice_goes(self):
+        """Two versions that contradict each other, and a reason that names somebody all the same."""
+        xml = self.recording()
+        self.deliver(xml)
+        self.deliver(xml.replace("<age>11", "<age>12"))
+        chosen = values("SELECT sub_id FROM relais.submission WHERE state = 'conflict'"
+                        f" AND instance_id = '{lives.instance_of(xml)}'")[0]
+        done = relais("conflict", "choose", chosen, "--by", "A. T.", "--reason", "Lassina's age")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.erase("--instance", lives.instance_of(xml), "--yes")
+        self.assertEqual(self.state(xml), ["erased", "erased"])
+        self.assertEqual(values(f"SELECT reason FROM relais.choice WHERE sub_id = '{chosen}'"), [""])
+
     def test_attached_files_go_and_are_not_taken_again(self):
         xml = self.recording()
         self.deliver(xml)

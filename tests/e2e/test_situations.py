@@ -11,7 +11,7 @@ import unittest
 
 import collect
 import situations
-from situations import Situation, at, document, new_id, relais, server
+from situations import Situation, at, document, new_id, relais, rows, server
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 
@@ -364,6 +364,34 @@ class SameIdOtherBytes(Situation):
         self.put(document(instance, age=15, form=situations.SEALED), at(2))
         self.forward()
         self.assertEqual([row["state"] for row in self.versions(instance)], ["delivered", "delivered"])
+
+
+class NestedRepeats(Situation):
+    """Repeats in repeats in repeats: each row has its parent, before and after an edit."""
+
+    def tree(self, instance, houses, deprecated=None):
+        def element(kind, name, within=""):
+            return f"<{kind}><name>{name}</name>{within}</{kind}>"
+        body = "".join(element("house", house, "".join(
+            element("person", person, "".join(element("illness", one) for one in illnesses))
+            for person, illnesses in people)) for house, people in houses)
+        return document(instance, deprecated, form="nest").replace(b"<orx:meta>", body.encode() + b"<orx:meta>")
+
+    def joined(self, record):
+        return [tuple(row.values()) for row in rows(
+            "SELECT h.name AS house, p.name AS person, i.name AS illness FROM sit.visit v JOIN sit.house h USING (visit_id)"
+            " LEFT JOIN sit.person p USING (visit_id, house) LEFT JOIN sit.illness i USING (visit_id, house, person)"
+            f" WHERE v.record = '{record}' ORDER BY h.house, p.person, i.seq")]
+
+    def test_three_levels_join_and_an_edit_takes_the_middle_out(self):
+        first, second = new_id(), new_id()
+        self.put(self.tree(first, [("A", [("Awa", ["m", "n"]), ("Ali", [])]), ("B", []), ("C", [("Ada", ["m"])])]), at(1))
+        self.forward()
+        self.assertEqual(self.joined(first), [("A", "Awa", "m"), ("A", "Awa", "n"), ("A", "Ali", None),
+                                              ("B", None, None), ("C", "Ada", "m")])
+        self.put(self.tree(second, [("A", [("Ali", ["x"])]), ("C", [("Ada", [])])], first), at(2))
+        self.forward()
+        self.assertEqual(self.joined(first), [("A", "Ali", "x"), ("C", "Ada", None)])
 
 
 class Table(unittest.TestCase):
