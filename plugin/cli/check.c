@@ -117,6 +117,25 @@ static void check_secrets(check *c, const relais_source_file *source)
         print_fault(c, severity_of_secrets(c), source->file, &err);
 }
 
+/* What a form that is encrypted, or should be, brings in the clear must not be delivered. */
+static void check_encryption(check *c, const relais_source_file *source, const relais_form *form)
+{
+    bool is_said = relais_mapping_is_encrypted(source->mapping);
+
+    if (form->is_encrypted && !is_said)
+        print_simple(c, RELAIS_FINDING_WARNING, source->file,
+                     _("the form is encrypted and its mapping does not say so: write "
+                       "encrypted=\"yes\", so that what comes in the clear is not delivered"));
+    else if (is_said && !form->is_encrypted)
+        print_simple(c, RELAIS_FINDING_WARNING, source->file,
+                     _("the mapping says that the form is encrypted, and the form has no key in "
+                       "it: run `relais form encrypt`, or all that phones send is put aside"));
+    else if (is_said && c->has_secrets && c->secrets.form_keys == NULL)
+        print_simple(c, severity_of_secrets(c), source->file,
+                     _("the form is encrypted and no key to read it is configured: set "
+                       "[encryption] keys"));
+}
+
 static void read_secrets(check *c)
 {
     const relais_secret_files files = relais_config_secrets(c->config);
@@ -149,6 +168,7 @@ static void check_mapping(check *c, relais_source_file *source)
     if (!relais_mapping_check(source->mapping, &form->form, c->target, print_finding, c, &err))
         print_error(c, source->file, &err);
     check_secrets(c, source);
+    check_encryption(c, source, &form->form);
 }
 
 static void check_all(check *c)

@@ -55,6 +55,7 @@ static const setting settings[] = {
     {"keys", "secret", SETTING_FILE, AT(keys_secret), "", 0, 0},
     {"keys", "version", SETTING_NUMBER, AT(keys_version), "1", 1, 32767},
     {"seal", "certificate", SETTING_FILE, AT(seal_certificate), "", 0, 0},
+    {"encryption", "keys", SETTING_FILE, AT(encryption_keys), "", 0, 0},
     {"forward", "batch", SETTING_NUMBER, AT(forward_batch), "500", 1, 5000},
     {"forward", "scan_seconds", SETTING_NUMBER, AT(forward_scan_seconds), "10", 1, 86400},
     {"forward", "sweep_seconds", SETTING_NUMBER, AT(forward_sweep_seconds), "3600", 60, 86400},
@@ -383,5 +384,6 @@ relais_secret_files relais_config_secrets(const relais_config *config)
 {
     return (relais_secret_files){.keys = config->keys_secret,
                                  .key_version = (unsigned)config->keys_version,
-                                 .certificate = config->seal_certificate};
+                                 .certificate = config->seal_certificate,
+                                 .form_keys = config->encryption_keys};
 }

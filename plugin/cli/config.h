@@ -8,6 +8,7 @@
  *   [forms]     directory = /usr/share/relais/xforms
  *   [keys]      secret = FILE   version = 1        (hmac() of the mappings; no file: none)
  *   [seal]      certificate = FILE                 (<seal> of the mappings; no file: none)
+ *   [encryption] keys = DIRECTORY                 (of encrypted forms; nothing: none)
  *   [forward]   batch = 500   scan_seconds = 10   sweep_seconds = 3600
  *   [log]       level = info
  *   [source NAME]  kind = central   url = ...       (a server to pull from; see source_config.h)
@@ -35,6 +36,7 @@ typedef struct relais_config {
     char *keys_secret; /* "" when there is none */
     uint64_t keys_version;
     char *seal_certificate; /* "" when there is none */
+    char *encryption_keys;  /* the same */
     uint64_t forward_batch;
     uint64_t forward_scan_seconds;
     uint64_t forward_sweep_seconds;

@@ -293,6 +293,23 @@ static void say_key(void *context, const char *path)
     relais_doctor_advise(doctor, _("move it to where only the person who holds it has it"));
 }
 
+static void say_form_keys(relais_doctor *doctor, const relais_form_keys *keys)
+{
+    size_t count;
+
+    if (keys == NULL)
+        return; /* nobody needs them who has no encrypted form; relais check knows */
+    count = relais_form_keys_count(keys);
+    if (count == 0)
+        relais_doctor_say(doctor, RELAIS_FINDING_WARN,
+                          _("the directory of the keys of encrypted forms holds no NAME.pem."));
+    else
+        relais_doctor_say(doctor, RELAIS_FINDING_OK,
+                          ngettext("%zu key of encrypted forms is readable.",
+                                   "%zu keys of encrypted forms are readable.", count),
+                          count);
+}
+
 void relais_doctor_secrets(relais_doctor *doctor)
 {
     const relais_secret_files files = relais_config_secrets(doctor->config);
@@ -324,5 +341,6 @@ void relais_doctor_secrets(relais_doctor *doctor)
                           relais_seal_key_id(secrets.seal));
         relais_guard_find_keys(doctor->config->seal_certificate, secrets.seal, say_key, doctor);
     }
+    say_form_keys(doctor, secrets.form_keys);
     relais_secrets_free(&secrets);
 }

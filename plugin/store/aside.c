@@ -27,12 +27,13 @@ static bool must_seal(const relais_work *work, const relais_item *item, const re
     const relais_binding *binding;
     bool unsure;
 
-    if (work->secrets == NULL || work->secrets->seal == NULL)
+    if (work->secrets == NULL || work->secrets->seal == NULL || !relais_item_is_readable(item))
         return false;
     if (parcel != NULL && is_sealed_already(parcel))
         return false;
     binding = relais_mappings_find(work->mappings, form, &unsure);
-    return binding == NULL || relais_mapping_is_sensitive(binding->mapping);
+    return binding == NULL || relais_mapping_is_sensitive(binding->mapping) ||
+           relais_mapping_is_encrypted(binding->mapping);
 }
 
 /* ---- sealing ----------------------------------------------------------------------------- */

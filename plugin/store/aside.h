@@ -1,8 +1,9 @@
 /*
  * Putting a parcel aside: as it is, or sealed when its answers must not lie in quarantine.
  *
- * Sealed is what belongs to a form whose mapping is sensitive and, as nobody knows that it is
- * not, what belongs to no known form or cannot be read; without a certificate nothing can be.
+ * Sealed is what belongs to a form whose mapping is sensitive or of an encrypted form and, as
+ * nobody knows that it is not, what belongs to no known form or cannot be read; without a
+ * certificate nothing can be. What the phone has encrypted stays as it is.
  */
 #ifndef RELAIS_STORE_ASIDE_H
 #define RELAIS_STORE_ASIDE_H

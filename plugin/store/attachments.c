@@ -92,6 +92,7 @@ static void append_text(relais_buffer *row, const char *text)
 static bool send_row_head(relais_store *store, const relais_item *item, const relais_file *file,
                           uint64_t length, relais_error *err)
 {
+    const relais_seal *seal = relais_item_file_seal(item, file);
     uint16_t fields = htons(COPY_FIELDS);
     uint64_t size = htobe64(file->size);
     uint32_t announced = htonl((uint32_t)length);
@@ -107,7 +108,7 @@ static bool send_row_head(relais_store *store, const relais_item *item, const re
     append_text(&row, file->media_type);
     append_field(&row, file->expected ? "\1" : "\0", 1);
     append_time(&row, item->received);
-    append_text(&row, relais_item_seal_id(item));
+    append_text(&row, seal == NULL ? NULL : relais_seal_key_id(seal));
     relais_buffer_append(&row, &announced, sizeof announced);
     ok = relais_buffer_check(&row, "an attachment's description", err) &&
          send_bytes(store, row.data, row.length, err);
@@ -201,7 +202,8 @@ static bool send_sealed(const struct sender *s, const relais_file *file, relais_
 
     if (!relais_scratch_open(s->spool, &sealing.fd, err))
         return false;
-    ok = relais_seal_stream(s->item->seal, read_piece, &sealing, write_piece, &sealing, err) &&
+    ok = relais_seal_stream(relais_item_file_seal(s->item, file), read_piece, &sealing, write_piece,
+                            &sealing, err) &&
          send_scratch(s, file, sealing.fd, err);
     close(sealing.fd);
     return ok;
@@ -234,7 +236,8 @@ static bool send_item(relais_store *store, relais_spool *spool, const relais_ite
     for (size_t i = 0; i < item->file_count; i++) {
         const relais_file *file = &item->files[i];
         if (!file->stored &&
-            !(item->seal == NULL ? send_plain(&s, file, err) : send_sealed(&s, file, err)))
+            !(relais_item_file_seal(item, file) == NULL ? send_plain(&s, file, err)
+                                                        : send_sealed(&s, file, err)))
             return false;
     }
     return true;

@@ -392,6 +392,20 @@ static void log_refused(const relais_item *item, const char *event)
                NULL);
 }
 
+/* Answers travelled in the clear that should not have: an event to be looked into. */
+static void log_incident(const relais_item *item)
+{
+    relais_log(RELAIS_LOG_ERROR, "incident.plaintext", "parcel", item->entry.name, "form",
+               item->form_id, "device", item->device, "text",
+               item->seal != NULL
+                   ? relais_translate("a submission came in the clear although its form is "
+                                      "encrypted; it is sealed in quarantine")
+                   : relais_translate("a submission came in the clear although its form is "
+                                      "encrypted; it lies UNSEALED in quarantine, because no "
+                                      "certificate is configured: [seal] certificate"),
+               NULL);
+}
+
 static bool quarantine(relais_work *work, const relais_item *item, size_t *removed,
                        relais_error *err)
 {
@@ -408,6 +422,8 @@ static bool quarantine(relais_work *work, const relais_item *item, size_t *remov
     work->counts->quarantined++;
     ++*removed;
     log_refused(item, "parcel.quarantined");
+    if (item->is_incident)
+        log_incident(item);
     return true;
 }
 
@@ -426,6 +442,9 @@ static bool finish_item(relais_work *work, relais_item *item, size_t *removed, r
                    item->form_id, "submission", relais_item_id(item), NULL);
     } else if (item->verdict != RELAIS_VERDICT_DONE) {
         return true; /* its form is stopped: the parcel stays */
+    } else if (item->is_waiting) {
+        relais_log(RELAIS_LOG_INFO, "parcel.partial", "parcel", item->entry.name, "form",
+                   item->form_id, "submission", item->sub_id, NULL);
     } else if (item->is_held) {
         log_refused(item, "parcel.held");
     }

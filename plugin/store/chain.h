@@ -44,6 +44,7 @@ typedef struct relais_version {
     relais_state ledger_state;
     relais_state state;       /* the same, or what it is known to become */
     const char *reason_class; /* why it waits, as the ledger has it; "" when it does not */
+    const char *awaited;      /* array literal of the files without which it cannot be opened */
     bool is_sealed;           /* the ledger's copy can be read with a key only */
     bool is_loadable;         /* its rows may be tried */
     bool is_suspect;          /* quarantined: others are preferred for its place on the line */

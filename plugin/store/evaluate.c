@@ -1,10 +1,11 @@
 /*
  * Evaluating one version of a record: from the parcel in hand, from the ledger's bytes, or,
- * where these are sealed and no key is at hand, from the rows that were kept of it. See
- * settlement.h.
+ * where these are sealed and no key is at hand, from the rows that were kept of it. What a phone
+ * has encrypted is opened for it each time. See settlement.h.
  */
 #include "store/settlement.h"
 
+#include "store/encrypted.h"
 #include "store/evaluated.h"
 
 #include <stdlib.h>
@@ -47,22 +48,34 @@ static void explain_misfit(const relais_settlement *s, const relais_misfit *misf
 
 /* ---- from XML ------------------------------------------------------------------------------ */
 
+static bool parse(const relais_settlement *s, const relais_stored *stored, relais_submission *out,
+                  relais_error *why)
+{
+    int64_t offset;
+
+    relais_arena_reset(s->work->scratch);
+    return relais_submission_parse(stored->xml, stored->xml_length, s->work->scratch, out, &offset,
+                                   why);
+}
+
 /* Runs the mapping; false with `misfit` or only `why`. */
+static bool run(const relais_settlement *s, const relais_submission *submission,
+                const relais_facts *facts, relais_output *out, relais_misfit *misfit,
+                relais_error *why)
+{
+    return relais_mapping_run(s->binding->mapping, submission, facts,
+                              relais_store_target(s->work->store), s->work->settle, out, misfit,
+                              why);
+}
+
 static bool run_xml(const relais_settlement *s, const relais_stored *stored,
                     const relais_facts *facts, relais_output *out, relais_misfit *misfit,
                     relais_error *why)
 {
-    relais_arena *scratch = s->work->scratch;
     relais_submission submission;
-    int64_t offset;
 
     memset(misfit, 0, sizeof *misfit);
-    relais_arena_reset(scratch);
-    return relais_submission_parse(stored->xml, stored->xml_length, scratch, &submission, &offset,
-                                   why) &&
-           relais_mapping_run(s->binding->mapping, &submission, facts,
-                              relais_store_target(s->work->store), s->work->settle, out, misfit,
-                              why);
+    return parse(s, stored, &submission, why) && run(s, &submission, facts, out, misfit, why);
 }
 
 static relais_facts facts_of(const relais_settlement *s, const relais_version *version,
@@ -78,20 +91,87 @@ static relais_facts facts_of(const relais_settlement *s, const relais_version *v
                           .device = stored->device};
 }
 
+/* ---- from an encrypted submission ----------------------------------------------------------- */
+
+static bool refuse_waiting(const relais_settlement *s, const relais_encrypted *opened,
+                           relais_refusal *refusal, relais_error *err)
+{
+    begin_refusal(s, RELAIS_REASON_WAITING,
+                  relais_translate("files of this encrypted submission have not come yet; it is "
+                                   "opened when all are there"),
+                  refusal);
+    refusal->is_held = true;
+    refusal->missing =
+        relais_array_literal(s->work->settle, opened->missing, opened->missing_count);
+    return refusal->missing != NULL || relais_arena_error(s->work->settle, err);
+}
+
+/* Puts what was locked in the place of the envelope; or *is_open is false, with `refusal`. */
+static bool unlock(const relais_settlement *s, const char *sub_id, bool is_whole,
+                   relais_submission *submission, bool *is_open, relais_refusal *refusal,
+                   relais_error *err)
+{
+    relais_work *work = s->work;
+    const relais_encrypted_source source = {work->store, &work->params,
+                                            relais_mappings_form_keys(work->mappings), sub_id};
+    relais_encrypted opened;
+
+    *is_open = false;
+    if (!relais_encrypted_open(&source, submission, is_whole, work->scratch, &opened, err))
+        return false;
+    if (opened.objection.class_word != NULL) {
+        begin_refusal(s, opened.objection.class_word, opened.objection.text, refusal);
+        return true;
+    }
+    if (opened.missing_count > 0)
+        return refuse_waiting(s, &opened, refusal, err);
+    *submission = opened.inner;
+    *is_open = true;
+    return true;
+}
+
+bool relais_settlement_open(const relais_settlement *s, bool *is_open, const char **deprecated,
+                            relais_refusal *refusal, relais_error *err)
+{
+    const relais_item *item = s->item;
+    relais_arena *arena = s->work->settle;
+    const relais_stored stored = {.xml = item->xml, .xml_length = item->xml_length};
+    relais_submission submission;
+
+    if (!parse(s, &stored, &submission, err) ||
+        !unlock(s, item->sub_id, true, &submission, is_open, refusal, err))
+        return false;
+    if (!*is_open)
+        return true;
+    *deprecated = strcmp(submission.deprecated_id, submission.instance_id) == 0
+                      ? ""
+                      : relais_arena_text(arena, submission.deprecated_id);
+    return *deprecated != NULL || relais_arena_error(arena, err);
+}
+
 static bool evaluate_xml(const relais_settlement *s, const relais_version *version,
                          const relais_stored *stored, const char *record, relais_output **out,
                          relais_refusal *refusal, relais_error *err)
 {
     const relais_facts facts = facts_of(s, version, stored, record);
     relais_output *output = relais_arena_alloc(s->work->settle, sizeof *output);
-    relais_misfit misfit;
+    relais_submission submission;
+    relais_misfit misfit = {0};
     relais_error why = {0};
+    bool is_open = true;
 
     if (output == NULL)
         return relais_arena_error(s->work->settle, err);
-    if (run_xml(s, stored, &facts, output, &misfit, &why)) {
-        *out = output;
-        return true;
+    if (parse(s, stored, &submission, &why)) {
+        if (submission.is_encrypted &&
+            !unlock(s, version->sub_id, false, &submission, &is_open, refusal, err))
+            return false;
+        if (!is_open)
+            return true;
+        if (run(s, &submission, &facts, output, &misfit, &why)) {
+            *out = output;
+            return true;
+        }
     }
     if (!is_versions_fault(&why)) {
         *err = why;

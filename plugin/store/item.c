@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "store/encrypted.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,11 @@ char *relais_safe_text(relais_arena *arena, const char *bytes, size_t length, si
         copy = relais_arena_copy(arena, text.data == NULL ? "" : text.data, text.length);
     relais_buffer_free(&text);
     return copy;
+}
+
+char *relais_item_file_name(relais_arena *arena, const char *name, size_t length)
+{
+    return relais_safe_text(arena, name, length, NAME_MAX_BYTES);
 }
 
 /* What has gone wrong with the parcel itself is a reason; the rest is somebody else's. */
@@ -163,7 +169,7 @@ static bool copy_file(relais_file *file, const relais_attachment *from, relais_a
 {
     file->raw = relais_arena_copy(arena, from->name, from->name_length);
     file->raw_length = from->name_length;
-    file->name = relais_safe_text(arena, from->name, from->name_length, NAME_MAX_BYTES);
+    file->name = relais_item_file_name(arena, from->name, from->name_length);
     file->media_type =
         relais_safe_text(arena, from->media_type, strlen(from->media_type), NAME_MAX_BYTES);
     file->offset = from->offset;
@@ -259,9 +265,18 @@ static relais_read evaluate(const relais_reader *reader, relais_item *item,
     return RELAIS_READ_FAILED;
 }
 
+/* Without a seal not even the ledger may keep it. */
+static void refuse_plaintext(relais_item *item)
+{
+    refuse(item, RELAIS_REASON_PLAINTEXT,
+           relais_translate("this submission came in the clear although its form is encrypted: "
+                            "find out why that phone has a form without the key"));
+    item->is_incident = true;
+    item->is_parsed = item->seal != NULL;
+}
+
 /* Finds the mapping, or the reason why there is none. */
-static relais_read choose_mapping(const relais_reader *reader, relais_item *item,
-                                  const relais_submission *submission)
+static relais_read choose_mapping(const relais_reader *reader, relais_item *item)
 {
     bool unsure;
 
@@ -273,9 +288,10 @@ static relais_read choose_mapping(const relais_reader *reader, relais_item *item
                "no mapping knows this form; add one to the directory of mappings and replay");
     else if (relais_binding_is_stopped(item->binding))
         return RELAIS_READ_LATER;
-    else if (submission->is_encrypted)
-        refuse(item, "encrypted",
-               "this submission is encrypted and no key to read it is configured");
+    else if (item->verdict == RELAIS_VERDICT_REFUSED)
+        return RELAIS_READ_ITEM; /* an envelope that cannot be opened */
+    else if (relais_mapping_is_encrypted(item->binding->mapping) && !item->is_envelope)
+        refuse_plaintext(item);
     else if (!relais_mapping_knows_version(item->binding->mapping, item->version))
         refuse(item, "unknown-version",
                "the mapping does not list this version of the form; add it and replay");
@@ -294,7 +310,8 @@ static const relais_seal *choose_seal(const relais_reader *reader, const char *f
     bool unsure;
     const relais_binding *binding = relais_mappings_find(reader->mappings, form_id, &unsure);
 
-    if (binding != NULL && !relais_mapping_is_sensitive(binding->mapping))
+    if (binding != NULL && !relais_mapping_is_sensitive(binding->mapping) &&
+        !relais_mapping_is_encrypted(binding->mapping))
         return NULL;
     return relais_mappings_seal(reader->mappings);
 }
@@ -320,6 +337,52 @@ static bool keep_xml(relais_item *item, relais_arena *arena, relais_error *err)
     return ok;
 }
 
+/* ---- encrypted ones ------------------------------------------------------------------------ */
+
+static void mark_locked(relais_item *item, const relais_envelope *envelope)
+{
+    for (size_t i = 0; i < envelope->file_count; i++)
+        for (size_t f = 0; f < item->file_count; f++) {
+            relais_file *file = &item->files[f];
+            if (relais_filename_equal(envelope->files[i], strlen(envelope->files[i]), file->raw,
+                                      file->raw_length))
+                file->expected = file->is_locked = true;
+        }
+}
+
+/* Its files may be in other parcels: what is inside is for settle.c. */
+static bool read_envelope(const relais_reader *reader, relais_item *item,
+                          const relais_submission *submission, relais_error *err)
+{
+    relais_objection objection;
+    relais_envelope envelope;
+
+    if (!submission->is_encrypted)
+        return true;
+    if (!relais_encrypted_check(submission, relais_mappings_form_keys(reader->mappings),
+                                reader->scratch, &envelope, &objection, err))
+        return false;
+    item->is_envelope = envelope.file_count > 0;
+    mark_locked(item, &envelope);
+    if (objection.class_word != NULL)
+        refuse(item, objection.class_word, objection.text);
+    else
+        item->verdict = RELAIS_VERDICT_SETTLE;
+    return true;
+}
+
+bool relais_item_is_readable(const relais_item *item)
+{
+    if (!item->is_envelope)
+        return true;
+    for (size_t i = 0; i < item->file_count; i++)
+        if (!item->files[i].is_locked)
+            return true;
+    return false;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------- */
+
 static relais_read read_submission(const relais_reader *reader, const relais_parcel *parcel,
                                    relais_arena *arena, relais_item *item, relais_error *err)
 {
@@ -339,13 +402,16 @@ static relais_read read_submission(const relais_reader *reader, const relais_par
     }
     if (!copy_submission(item, &submission, arena) || !copy_files(item, &submission, arena))
         return fail_arena(arena, err);
-    item->seal = choose_seal(reader, item->form_id);
+    if (item->verdict != RELAIS_VERDICT_REFUSED && !read_envelope(reader, item, &submission, err))
+        return RELAIS_READ_FAILED;
+    item->file_seal = choose_seal(reader, item->form_id);
+    item->seal = item->is_envelope ? NULL : item->file_seal;
     if (!keep_xml(item, arena, err))
         return RELAIS_READ_FAILED;
-    if (item->verdict == RELAIS_VERDICT_REFUSED)
+    if (item->verdict == RELAIS_VERDICT_REFUSED && !submission.is_encrypted)
         return RELAIS_READ_ITEM;
-    read = choose_mapping(reader, item, &submission);
-    if (read != RELAIS_READ_ITEM || item->verdict == RELAIS_VERDICT_REFUSED)
+    read = choose_mapping(reader, item);
+    if (read != RELAIS_READ_ITEM || item->verdict == RELAIS_VERDICT_REFUSED || item->is_envelope)
         return read;
     if (item->deprecated_id[0] != '\0')
         item->verdict = RELAIS_VERDICT_SETTLE;
@@ -371,6 +437,11 @@ static relais_read refuse_sealed(relais_item *item, const relais_parcel_head *he
            "this parcel is sealed, and the forwarder has no key: give it back by relais "
            "quarantine replay NAME --key FILE");
     return RELAIS_READ_ITEM;
+}
+
+const relais_seal *relais_item_file_seal(const relais_item *item, const relais_file *file)
+{
+    return file->is_locked ? NULL : item->file_seal;
 }
 
 const char *relais_item_seal_id(const relais_item *item)

@@ -19,8 +19,9 @@ typedef struct relais_file {
     uint64_t offset;
     uint64_t size;
     uint8_t sha256[RELAIS_SHA256_SIZE];
-    bool expected; /* an answer names it */
-    bool stored;   /* already in the ledger, or twice in this parcel */
+    bool expected;  /* an answer, or the envelope, names it */
+    bool is_locked; /* encrypted by the phone */
+    bool stored;    /* already in the ledger, or twice in this parcel */
 } relais_file;
 
 typedef enum {
@@ -45,8 +46,11 @@ typedef struct relais_item {
     /* What the ledger and the disk keep is sealed to it; NULL: plain. Of a form that no mapping
      * knows nobody knows that it is not sensitive. */
     const relais_seal *seal;
+    /* The same of files that no phone has encrypted. */
+    const relais_seal *file_seal;
     const char *kept; /* the XML as the ledger keeps it */
     size_t kept_length;
+    bool is_envelope; /* encrypted: the XML holds no answer, and its files come in any parcel */
     const char *repairs, *received, *source, *user, *device;
     relais_file *files;
     size_t file_count;
@@ -56,8 +60,10 @@ typedef struct relais_item {
     bool is_parsed; /* false: only `entry` and `reason` count, the ledger cannot take it */
     bool is_mapped; /* `output` is there */
     relais_verdict verdict;
-    bool is_held;    /* RELAIS_VERDICT_REFUSED: to be held, not quarantined */
-    bool is_partial; /* RELAIS_VERDICT_DUPLICATE: the ledger still misses files */
+    bool is_incident; /* RELAIS_VERDICT_REFUSED: somebody must hear of it at once */
+    bool is_waiting;  /* RELAIS_VERDICT_DONE: an envelope whose other files have not come */
+    bool is_held;     /* RELAIS_VERDICT_REFUSED: to be held, not quarantined */
+    bool is_partial;  /* RELAIS_VERDICT_DUPLICATE: the ledger still misses files */
     relais_reason reason;
 } relais_item;
 
@@ -81,6 +87,16 @@ typedef enum {
 RELAIS_MUST_USE relais_read relais_item_read(const relais_reader *reader,
                                              const relais_spool_entry *entry, relais_arena *arena,
                                              relais_item *out, relais_error *err);
+
+/* The seal of one of its files; NULL: it is kept as it came. */
+const relais_seal *relais_item_file_seal(const relais_item *item, const relais_file *file);
+
+/* True when something of it can be read by whoever has it: all that is no envelope, and an
+ * envelope that came with plain files, as a phone sends that was interrupted in encrypting. */
+bool relais_item_is_readable(const relais_item *item);
+
+/* A file's name as the ledger writes it. */
+RELAIS_MUST_USE char *relais_item_file_name(relais_arena *arena, const char *name, size_t length);
 
 /* The id of the key that the ledger's copy is sealed for; NULL: it is plain. */
 const char *relais_item_seal_id(const relais_item *item);

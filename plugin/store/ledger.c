@@ -127,10 +127,12 @@ const char relais_ledger_share_sql[] =
     "                WHERE NOT EXISTS ("
     "                      SELECT FROM relais.submission v JOIN relais.attachment a USING (sub_id)"
     "                       WHERE v.form_id = o.form_id AND v.record_id = o.record_id"
-    "                         AND normalize(a.name) = normalize(x.name))), '{}') AS missing"
+    "                         AND normalize(a.name) IN (normalize(x.name),"
+    "                                                 normalize(x.name || '.enc')))), '{}') AS missing"
     "          FROM relais.submission s"
     "          JOIN relais.submission o ON o.form_id = s.form_id AND o.record_id = s.record_id"
     "           AND o.sub_id <> s.sub_id AND o.missing IS NOT NULL"
+    "           AND o.delivered_at IS NOT NULL"
     "         WHERE s.sub_id = ANY ($1::text[]::uuid[])) m"
     " WHERE w.sub_id = m.sub_id";
 

@@ -225,6 +225,11 @@ const relais_seal *relais_mappings_seal(const relais_mappings *mappings)
     return mappings->secrets == NULL ? NULL : mappings->secrets->seal;
 }
 
+const relais_form_keys *relais_mappings_form_keys(const relais_mappings *mappings)
+{
+    return mappings->secrets == NULL ? NULL : mappings->secrets->form_keys;
+}
+
 void relais_mappings_refresh(relais_mappings *mappings)
 {
     relais_error err = {0};

@@ -40,6 +40,9 @@ void relais_mappings_close(relais_mappings *mappings);
 /* The certificate that what is received is sealed to, or NULL. */
 const relais_seal *relais_mappings_seal(const relais_mappings *mappings);
 
+/* The private keys of encrypted forms, or NULL. */
+const relais_form_keys *relais_mappings_form_keys(const relais_mappings *mappings);
+
 /* Looks for changed, new and removed files. No item may be in hand. */
 void relais_mappings_refresh(relais_mappings *mappings);
 

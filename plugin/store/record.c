@@ -172,7 +172,7 @@ static bool mark_version(relais_settlement *s, const relais_version *version,
 
     return relais_settlement_add_mark(s, version->sub_id,
                                       is_quarantined ? RELAIS_STATE_QUARANTINED : RELAIS_STATE_HELD,
-                                      &refusal->reason, err);
+                                      refusal, err);
 }
 
 relais_try relais_record_refused(relais_settlement *s, const relais_error *why, relais_error *err)

@@ -11,6 +11,8 @@
 typedef struct relais_refusal {
     relais_reason reason;
     bool is_held; /* it only refers to a row that may still come */
+    /* Array literal of the files without which it cannot be opened; NULL: none. */
+    const char *missing;
 } relais_refusal;
 
 #define RELAIS_NO_SHAPE SIZE_MAX

@@ -21,7 +21,7 @@
     "  JOIN relais.submission s ON s.form_id = m.form_id"                                          \
     " WHERE s.xml IS NOT NULL"                                                                     \
     "   AND (s.state IN ('held', 'quarantined')"                                                   \
-    "        OR s.state IN ('delivered', 'partial')"                                               \
+    "        OR s.state IN ('delivered', 'partial') AND s.delivered_at IS NOT NULL"                \
     "           AND ($3 = 'all' OR s.mapping_sha256 IS DISTINCT FROM m.sha256))"                   \
     "   AND ($4::text IS NULL OR s.form_id = $4)"                                                  \
     "   AND ($5::text IS NULL OR s.instance_id IN ($5, $6))"

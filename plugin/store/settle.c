@@ -9,7 +9,6 @@
 #include "store/settle.h"
 
 #include "base/log.h"
-#include "store/attachments.h"
 #include "store/kept.h"
 #include "store/ledger.h"
 #include "store/settlement.h"
@@ -36,7 +35,7 @@ bool relais_settlement_is_asked(const relais_settlement *s, const relais_version
 }
 
 bool relais_settlement_add_mark(relais_settlement *s, const char *sub_id, relais_state state,
-                                const relais_reason *reason, relais_error *err)
+                                const relais_refusal *refusal, relais_error *err)
 {
     relais_mark *mark;
 
@@ -47,7 +46,8 @@ bool relais_settlement_add_mark(relais_settlement *s, const char *sub_id, relais
     mark = &s->marks[s->mark_count++];
     snprintf(mark->sub_id, sizeof mark->sub_id, "%s", sub_id);
     mark->state = state;
-    mark->reason = *reason;
+    mark->reason = refusal->reason;
+    mark->missing = refusal->missing;
     return true;
 }
 
@@ -103,7 +103,7 @@ static bool is_duplicate(const relais_settlement *s)
 {
     const relais_version *own = s->is_new ? NULL : find_own(s);
 
-    return own != NULL && own->ledger_state != RELAIS_STATE_QUARANTINED &&
+    return own != NULL && own->awaited == NULL && own->ledger_state != RELAIS_STATE_QUARANTINED &&
            own->ledger_state != RELAIS_STATE_HELD;
 }
 
@@ -121,27 +121,6 @@ static relais_try rewrite_records(relais_settlement *s, relais_error *err)
     return outcome;
 }
 
-/* ---- files ------------------------------------------------------------------------------ */
-
-static bool copy_files(const relais_settlement *s, relais_error *err)
-{
-    relais_work *work = s->work;
-
-    if (s->item == NULL || s->item->file_count == 0)
-        return true;
-    return (s->is_new ||
-            relais_ledger_compare_files(work->store, &work->params, &s->item, 1, err)) &&
-           relais_attachments_copy(work->store, work->spool, &s->item, 1, work->scratch, err);
-}
-
-static bool has_name(const char *const *names, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (relais_filename_equal(names[i], strlen(names[i]), name, strlen(name)))
-            return true;
-    return false;
-}
-
 /* After the versions were written: by then they know their record. */
 static bool share_files(const relais_settlement *s, relais_error *err)
 {
@@ -149,33 +128,6 @@ static bool share_files(const relais_settlement *s, relais_error *err)
 
     return s->item == NULL || s->item->file_count == 0 ||
            relais_ledger_share_files(work->store, &work->params, &s->item, 1, err);
-}
-
-/* What a version's answers name and no version of the record has brought: an edit may leave
- * the photo of the first version as it is, and need not send it again. */
-static bool find_missing(const relais_settlement *s, const relais_output *output,
-                         const char **literal, relais_error *err)
-{
-    relais_work *work = s->work;
-    const char **names, **missing;
-    size_t name_count, count = 0;
-
-    *literal = NULL;
-    if (output->file_count == 0)
-        return true;
-    if (!relais_versions_files(work->store, &work->params, s->versions, s->count, work->settle,
-                               &names, &name_count, err))
-        return false;
-    missing = relais_arena_alloc(work->settle, output->file_count * sizeof *missing);
-    if (missing == NULL)
-        return relais_arena_error(work->settle, err);
-    for (size_t i = 0; i < output->file_count; i++)
-        if (!has_name(names, name_count, output->files[i]))
-            missing[count++] = output->files[i];
-    if (count == 0)
-        return true;
-    *literal = relais_array_literal(work->settle, missing, count);
-    return *literal != NULL || relais_arena_error(work->settle, err);
 }
 
 /* ---- what the ledger shall say ---------------------------------------------------------- */
@@ -186,7 +138,7 @@ static bool fill_loaded(const relais_settlement *s, size_t i, relais_version_upd
     const relais_output *output = s->outputs[i];
     relais_arena *arena = s->work->settle;
 
-    if (!find_missing(s, output, &update->missing, err))
+    if (!relais_settlement_find_missing(s, output, &update->missing, err))
         return false;
     update->state = update->missing == NULL ? RELAIS_STATE_DELIVERED : RELAIS_STATE_PARTIAL;
     update->mapping = s->made_by[i];
@@ -202,14 +154,38 @@ static bool fill_loaded(const relais_settlement *s, size_t i, relais_version_upd
     return update->unmapped != NULL || relais_arena_error(arena, err);
 }
 
+static bool has_current(const relais_settlement *s, const char *root)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->versions[i].role == RELAIS_ROLE_CURRENT && strcmp(s->versions[i].root, root) == 0)
+            return true;
+    return false;
+}
+
+/* An encrypted version whose files have not all come. One record has one version at most that is
+ * delivered or partial. */
+static void fill_waiting(const relais_settlement *s, const relais_version *version,
+                         const char *missing, relais_version_update *update)
+{
+    update->missing = missing;
+    if (update->state == RELAIS_STATE_HELD && !has_current(s, version->root))
+        update->state = RELAIS_STATE_PARTIAL;
+}
+
 static bool fill_resting(const relais_settlement *s, const relais_version *version,
                          relais_version_update *update, relais_error *err)
 {
     const relais_mark *mark = relais_settlement_mark(s, version->sub_id);
 
     update->state = resting_state(version);
-    if (mark == NULL || relais_state_is_current(update->state))
+    if (mark != NULL && mark->missing != NULL) {
+        fill_waiting(s, version, mark->missing, update);
         return true;
+    }
+    if (mark == NULL || relais_state_is_current(update->state)) {
+        update->missing = version->awaited;
+        return true;
+    }
     update->reason = relais_reason_json(&mark->reason, s->work->settle);
     return update->reason != NULL || relais_arena_error(s->work->settle, err);
 }
@@ -269,6 +245,20 @@ static relais_state first_state(const relais_settlement *s)
     return mark == NULL ? RELAIS_STATE_SUPERSEDED : mark->state;
 }
 
+static bool read_versions(relais_settlement *s, bool *is_buried, relais_error *err)
+{
+    relais_work *work = s->work;
+
+    if (!relais_versions_read(work->store, &work->params, s->form_id, s->instance_id, work->settle,
+                              &s->versions, &s->count, is_buried, err))
+        return false;
+    for (size_t i = 0; i < s->count; i++)
+        *is_buried = *is_buried || s->versions[i].ledger_state == RELAIS_STATE_ERASED;
+    s->outputs = relais_arena_alloc(work->settle, s->count * sizeof *s->outputs);
+    s->made_by = relais_arena_alloc(work->settle, s->count * sizeof *s->made_by);
+    return (s->outputs != NULL && s->made_by != NULL) || relais_arena_error(work->settle, err);
+}
+
 static bool begin_try(relais_settlement *s, bool *is_buried, relais_error *err)
 {
     relais_work *work = s->work;
@@ -281,14 +271,57 @@ static bool begin_try(relais_settlement *s, bool *is_buried, relais_error *err)
     if (s->item != NULL &&
         !relais_versions_add(work->store, &work->params, s->item, first_state(s), &s->is_new, err))
         return false;
-    if (!relais_versions_read(work->store, &work->params, s->form_id, s->instance_id, work->settle,
-                              &s->versions, &s->count, is_buried, err))
-        return false;
+    return read_versions(s, is_buried, err);
+}
+
+static bool keeps_files(const relais_settlement *s)
+{
+    return s->item == NULL || first_state(s) != RELAIS_STATE_QUARANTINED;
+}
+
+/* What an envelope says inside of the version that it replaces. It waits for nothing any more. */
+static relais_try note_replaced(relais_settlement *s, const char *deprecated, relais_error *err)
+{
+    relais_work *work = s->work;
+    bool is_buried = false;
+
+    if (deprecated[0] != '\0' &&
+        (!relais_versions_replaces(work->store, &work->params, s->item->sub_id, deprecated, err) ||
+         !read_versions(s, &is_buried, err)))
+        return RELAIS_TRY_FAILED;
     for (size_t i = 0; i < s->count; i++)
-        *is_buried = *is_buried || s->versions[i].ledger_state == RELAIS_STATE_ERASED;
-    s->outputs = relais_arena_alloc(work->settle, s->count * sizeof *s->outputs);
-    s->made_by = relais_arena_alloc(work->settle, s->count * sizeof *s->made_by);
-    return (s->outputs != NULL && s->made_by != NULL) || relais_arena_error(work->settle, err);
+        if (relais_settlement_is_item(s, &s->versions[i]))
+            s->versions[i].awaited = NULL;
+    return is_buried ? RELAIS_TRY_BURIED : RELAIS_TRY_DONE;
+}
+
+/* Opens an envelope with all files that have come: it waits for the others, or is refused, or its
+ * place among the record's versions is known. */
+static relais_try open_envelope(relais_settlement *s, relais_error *err)
+{
+    const char *deprecated;
+    relais_refusal refusal;
+    bool is_open;
+
+    if (!relais_settlement_copy_files(s, err) ||
+        !relais_settlement_open(s, &is_open, &deprecated, &refusal, err))
+        return RELAIS_TRY_FAILED;
+    if (is_open)
+        return note_replaced(s, deprecated, err);
+    if (!relais_settlement_add_mark(s, s->item->sub_id,
+                                    refusal.is_held ? RELAIS_STATE_HELD : RELAIS_STATE_QUARANTINED,
+                                    &refusal, err))
+        return RELAIS_TRY_FAILED;
+    if (refusal.is_held)
+        return RELAIS_TRY_DONE;
+    relais_pg_rollback(s->work->store); /* its files go to the quarantine */
+    return RELAIS_TRY_MARKED;
+}
+
+static bool is_to_be_opened(const relais_settlement *s)
+{
+    return s->item != NULL && s->item->is_envelope && s->binding != NULL &&
+           relais_settlement_mark(s, s->item->sub_id) == NULL;
 }
 
 /* COMMIT is where deferred constraints speak. */
@@ -311,7 +344,7 @@ static relais_try finish_duplicate(relais_settlement *s, relais_error *err)
 
     s->item->verdict = RELAIS_VERDICT_DUPLICATE;
     s->item->is_partial = own->ledger_state == RELAIS_STATE_PARTIAL;
-    if (!copy_files(s, err) ||
+    if (!relais_settlement_copy_files(s, err) ||
         !relais_ledger_complete(work->store, &work->params, &s->item, 1, work->settle, err) ||
         !share_files(s, err))
         return RELAIS_TRY_FAILED;
@@ -320,7 +353,7 @@ static relais_try finish_duplicate(relais_settlement *s, relais_error *err)
 
 static relais_try try_settle(relais_settlement *s, relais_error *err)
 {
-    bool is_buried = false;
+    bool is_buried = false, is_copied;
     relais_try outcome;
 
     if (!begin_try(s, &is_buried, err))
@@ -329,6 +362,12 @@ static relais_try try_settle(relais_settlement *s, relais_error *err)
         return RELAIS_TRY_BURIED;
     if (is_duplicate(s))
         return finish_duplicate(s, err);
+    is_copied = is_to_be_opened(s);
+    if (is_copied) {
+        outcome = open_envelope(s, err);
+        if (outcome != RELAIS_TRY_DONE)
+            return outcome;
+    }
     judge_versions(s);
     outcome = relais_settlement_judge_choice(s);
     if (outcome != RELAIS_TRY_DONE)
@@ -338,9 +377,8 @@ static relais_try try_settle(relais_settlement *s, relais_error *err)
         if (outcome != RELAIS_TRY_DONE)
             return outcome;
     }
-    if (s->item == NULL || first_state(s) != RELAIS_STATE_QUARANTINED)
-        if (!copy_files(s, err))
-            return RELAIS_TRY_FAILED;
+    if (!is_copied && keeps_files(s) && !relais_settlement_copy_files(s, err))
+        return RELAIS_TRY_FAILED;
     if (!write_versions(s, err) || (s->binding != NULL && !relais_settlement_keep(s, err)) ||
         !relais_settlement_note_choice(s, err) || !share_files(s, err))
         return RELAIS_TRY_FAILED;
@@ -386,6 +424,11 @@ static void conclude(relais_settlement *s)
         return;
     }
     item->verdict = RELAIS_VERDICT_DONE;
+    if (mark != NULL && mark->missing != NULL) {
+        item->is_waiting = true;
+        counts->held++;
+        return;
+    }
     if (own != NULL && own->state == RELAIS_STATE_HELD) {
         item->is_held = true;
         counts->held++;
@@ -418,6 +461,7 @@ bool relais_settle_item(relais_work *work, relais_item *item, relais_error *err)
                            .form_id = item->form_id,
                            .instance_id = item->instance_id,
                            .binding = item->binding};
+    const relais_refusal refusal = {.reason = item->reason, .is_held = item->is_held};
     relais_error why = {0};
 
     if (item->binding != NULL && relais_binding_is_stopped(item->binding))
@@ -426,7 +470,7 @@ bool relais_settle_item(relais_work *work, relais_item *item, relais_error *err)
     if (item->verdict == RELAIS_VERDICT_REFUSED &&
         !relais_settlement_add_mark(&s, item->sub_id,
                                     item->is_held ? RELAIS_STATE_HELD : RELAIS_STATE_QUARANTINED,
-                                    &item->reason, err))
+                                    &refusal, err))
         return false;
     switch (settle(&s, &why)) {
     case RELAIS_TRY_DONE:

@@ -16,11 +16,15 @@
 /* The class of a version that only the holder of the key can evaluate again. */
 #define RELAIS_REASON_SEALED "sealed"
 
+/* The class of an encrypted version that cannot be opened before its other files come. */
+#define RELAIS_REASON_WAITING "waiting"
+
 /* A version that cannot be loaded now, and why. */
 typedef struct relais_mark {
     char sub_id[RELAIS_UUID_TEXT_SIZE];
     relais_state state; /* held or quarantined */
     relais_reason reason;
+    const char *missing; /* as relais_refusal has it */
 } relais_mark;
 
 typedef struct relais_settlement {
@@ -60,8 +64,24 @@ const relais_mark *relais_settlement_mark(const relais_settlement *s, const char
 bool relais_settlement_is_item(const relais_settlement *s, const relais_version *version);
 bool relais_settlement_is_asked(const relais_settlement *s, const relais_version *version);
 RELAIS_MUST_USE bool relais_settlement_add_mark(relais_settlement *s, const char *sub_id,
-                                                relais_state state, const relais_reason *reason,
+                                                relais_state state, const relais_refusal *refusal,
                                                 relais_error *err);
+
+/* Keeps the item's files, of one that is there already only those that are new. */
+RELAIS_MUST_USE bool relais_settlement_copy_files(const relais_settlement *s, relais_error *err);
+
+/* What a version's answers name and no version of the record has brought: an edit may leave the
+ * photo of the first version as it is, and need not send it again. */
+RELAIS_MUST_USE bool relais_settlement_find_missing(const relais_settlement *s,
+                                                    const relais_output *output,
+                                                    const char **literal, relais_error *err);
+
+/* An encrypted item, whose files are in the ledger now: opens and proves it before anything is
+ * made of it. *is_open is false, with `refusal` filled, when that cannot be done. *deprecated is
+ * the version that it says inside to replace, "" when none. */
+RELAIS_MUST_USE bool relais_settlement_open(const relais_settlement *s, bool *is_open,
+                                            const char **deprecated, relais_refusal *refusal,
+                                            relais_error *err);
 
 /* Evaluates one version under a record's name. *out stays NULL, with `refusal` filled, when the
  * mapping refuses it, or when it is sealed and what was kept of it does not serve. */

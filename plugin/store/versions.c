@@ -30,7 +30,8 @@ const char relais_versions_read_sql[] =
     "         coalesce(s.reason ->> 'class', ''), s.seal IS NOT NULL, coalesce(s.source, ''),"
     "         coalesce((SELECT max(c.choice_id) FROM relais.choice c"
     "                    WHERE c.sub_id = s.sub_id), 0),"
-    "         EXISTS (SELECT FROM relais.choice c WHERE c.rivals @> ARRAY[s.sub_id])"
+    "         EXISTS (SELECT FROM relais.choice c WHERE c.rivals @> ARRAY[s.sub_id]),"
+    "         CASE WHEN s.delivered_at IS NULL THEN s.missing::text END"
     "    FROM member m LEFT JOIN LATERAL ("
     "         SELECT * FROM relais.submission s"
     "          WHERE s.form_id = $1 AND s.instance_id = m.instance_id) s ON true"
@@ -52,6 +53,11 @@ const char relais_versions_open_sql[] =
 
 const char relais_versions_names_sql[] = "SELECT DISTINCT a.name FROM relais.attachment a"
                                          " WHERE a.sub_id = ANY ($1::text[]::uuid[])";
+
+/* What an encrypted version replaces is known when it has been opened. */
+const char relais_versions_replaces_sql[] =
+    "UPDATE relais.submission s SET deprecated_id = $2"
+    " WHERE s.sub_id = $1::uuid AND s.deprecated_id IS DISTINCT FROM $2";
 
 const char relais_versions_update_sql[] =
     "UPDATE relais.submission s"
@@ -125,6 +131,15 @@ bool relais_versions_add(relais_store *store, relais_params *params, const relai
     return true;
 }
 
+bool relais_versions_replaces(relais_store *store, relais_params *params, const char *sub_id,
+                              const char *deprecated_id, relais_error *err)
+{
+    relais_params_reset(params);
+    relais_params_text(params, sub_id);
+    relais_params_text(params, deprecated_id);
+    return relais_pg_call(store, relais_versions_replaces_sql, params, NULL, err);
+}
+
 /* The ways in that bring a server's own rendering; the others bring the phone's bytes. */
 static bool is_copy(const char *source)
 {
@@ -147,7 +162,8 @@ static bool copy_version(relais_version *version, const PGresult *rows, int row,
         V_SEALED,
         V_SOURCE,
         V_CHOICE,
-        V_JUDGED
+        V_JUDGED,
+        V_AWAITED
     };
 
     snprintf(version->sub_id, sizeof version->sub_id, "%s", PQgetvalue(rows, row, V_SUB_ID));
@@ -155,6 +171,13 @@ static bool copy_version(relais_version *version, const PGresult *rows, int row,
     version->deprecated = relais_arena_text(arena, PQgetvalue(rows, row, V_DEPRECATED));
     version->record = relais_arena_text(arena, PQgetvalue(rows, row, V_RECORD));
     version->ledger_state = relais_state_read(PQgetvalue(rows, row, V_STATE));
+    if (!PQgetisnull(rows, row, V_AWAITED)) {
+        version->awaited = relais_arena_text(arena, PQgetvalue(rows, row, V_AWAITED));
+        if (version->awaited == NULL)
+            return false;
+        if (version->ledger_state == RELAIS_STATE_PARTIAL)
+            version->ledger_state = RELAIS_STATE_HELD; /* it has no rows */
+    }
     version->state = version->ledger_state;
     version->choice = strtoll(PQgetvalue(rows, row, V_CHOICE), NULL, 10);
     version->is_judged = PQgetvalue(rows, row, V_JUDGED)[0] == 't';

@@ -11,6 +11,7 @@
 
 extern const char relais_versions_read_sql[];
 extern const char relais_versions_names_sql[];
+extern const char relais_versions_replaces_sql[];
 extern const char relais_versions_update_sql[];
 extern const char relais_versions_held_sql[];
 extern const char relais_versions_open_sql[];
@@ -25,6 +26,11 @@ RELAIS_MUST_USE bool relais_versions_begin(relais_store *store, relais_params *p
 RELAIS_MUST_USE bool relais_versions_add(relais_store *store, relais_params *params,
                                          const relais_item *item, relais_state state, bool *is_new,
                                          relais_error *err);
+
+/* Notes which version an encrypted one replaces. */
+RELAIS_MUST_USE bool relais_versions_replaces(relais_store *store, relais_params *params,
+                                              const char *sub_id, const char *deprecated_id,
+                                              relais_error *err);
 
 /* All versions linked with an instanceID by edits, in the order received. *is_buried: the
  * record, under any of its versions' names, was erased. RELAIS_ERR_LIMIT above

@@ -169,14 +169,15 @@ static bool build_root_scope(struct relais_builder *builder, xmlNodePtr root)
 static bool build_head(struct relais_builder *builder, xmlNodePtr root)
 {
     relais_mapping *mapping = builder->mapping;
-    const char *versions, *sensitive;
+    const char *versions, *sensitive, *encrypted;
     size_t rows = count_rows(root);
 
     if (!READ_ATTRIBUTES(builder, root, {"form", &mapping->form}, {"versions", &versions},
-                         {"sensitive", &sensitive}))
+                         {"sensitive", &sensitive}, {"encrypted", &encrypted}))
         return false;
     mapping->line = xmlGetLineNo(root);
     mapping->is_sensitive = sensitive != NULL && strcmp(sensitive, "yes") == 0;
+    mapping->is_encrypted = encrypted != NULL && strcmp(encrypted, "yes") == 0;
     if (versions != NULL &&
         !relais_build_words(builder, versions, &mapping->versions, &mapping->version_count))
         return false;

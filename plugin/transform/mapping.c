@@ -71,6 +71,11 @@ bool relais_mapping_is_sensitive(const relais_mapping *mapping)
     return mapping->is_sensitive;
 }
 
+bool relais_mapping_is_encrypted(const relais_mapping *mapping)
+{
+    return mapping->is_encrypted;
+}
+
 const uint8_t *relais_mapping_sha256(const relais_mapping *mapping)
 {
     return mapping->sha256;

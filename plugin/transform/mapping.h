@@ -121,6 +121,8 @@ void relais_mapping_free(relais_mapping *mapping);
 const char *relais_mapping_form(const relais_mapping *mapping); /* form id */
 const char *relais_mapping_file(const relais_mapping *mapping);
 bool relais_mapping_is_sensitive(const relais_mapping *mapping);
+/* True when the form is encrypted: what comes of it in the clear must not be delivered. */
+bool relais_mapping_is_encrypted(const relais_mapping *mapping);
 const uint8_t *relais_mapping_sha256(const relais_mapping *mapping); /* of the file's bytes */
 const char *relais_mapping_text(const relais_mapping *mapping, size_t *length);
 const relais_row_shape *relais_mapping_shapes(const relais_mapping *mapping, size_t *count);

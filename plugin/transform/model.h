@@ -130,6 +130,7 @@ struct relais_mapping {
     const char *const *versions;
     size_t version_count;
     bool is_sensitive;
+    bool is_encrypted;
     bool is_bound;
 
     relais_scope *scope; /* of the root element */

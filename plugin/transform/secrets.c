@@ -23,7 +23,9 @@ bool relais_secrets_read(const relais_secret_files *files, relais_secrets *out, 
     snprintf(out->key_version, sizeof out->key_version, "%u", files->key_version);
     if ((!is_given(files->keys) ||
          relais_secret_read(files->keys, SECRET_MIN, SECRET_MAX, &out->keys, err)) &&
-        (!is_given(files->certificate) || relais_seal_read(files->certificate, &out->seal, err)))
+        (!is_given(files->certificate) || relais_seal_read(files->certificate, &out->seal, err)) &&
+        (!is_given(files->form_keys) ||
+         relais_form_keys_read(files->form_keys, &out->form_keys, err)))
         return true;
     relais_secrets_free(out);
     return false;
@@ -33,6 +35,7 @@ void relais_secrets_free(relais_secrets *secrets)
 {
     relais_secret_free(secrets->keys);
     relais_seal_free(secrets->seal);
+    relais_form_keys_free(secrets->form_keys);
     memset(secrets, 0, sizeof *secrets);
 }
 

@@ -1,19 +1,21 @@
 /*
- * What a mapping needs that is in no mapping and no database: the secret of the keyed
- * pseudonyms, and the certificate that identities are sealed to.
+ * What is needed and is in no mapping and no database: the secret of the keyed pseudonyms, the
+ * certificate that identities are sealed to, and the private keys of encrypted forms.
  */
 #ifndef RELAIS_TRANSFORM_SECRETS_H
 #define RELAIS_TRANSFORM_SECRETS_H
 
 #include "base/digest.h"
 #include "base/secret.h"
+#include "xform/formkeys.h"
 #include "xform/seal.h"
 
-/* Either may be missing: only a mapping that uses it asks for it. */
+/* Each may be missing: only a mapping, or an encrypted form, that uses it asks for it. */
 typedef struct relais_secrets {
-    relais_secret *keys;  /* secret of hmac(), or NULL */
-    char key_version[12]; /* $key_version: two versions of the secret do not compare */
-    relais_seal *seal;    /* certificate of <seal>, or NULL */
+    relais_secret *keys;         /* secret of hmac(), or NULL */
+    char key_version[12];        /* $key_version: two versions of the secret do not compare */
+    relais_seal *seal;           /* certificate of <seal>, or NULL */
+    relais_form_keys *form_keys; /* of encrypted forms, or NULL */
 } relais_secrets;
 
 /* Where they are; NULL or "" for what is not configured. */
@@ -21,6 +23,7 @@ typedef struct relais_secret_files {
     const char *keys;
     unsigned key_version;
     const char *certificate;
+    const char *form_keys; /* a directory */
 } relais_secret_files;
 
 /* Reads what is configured. RELAIS_ERR_CONFIG or _SYSTEM with the file's path. */

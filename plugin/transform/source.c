@@ -20,8 +20,8 @@ enum { FILE_MAX = 1024 * 1024 }; /* the national mapping has 10 KB */
 static const struct {
     const char *element, *usage;
 } usages[] = {
-    {"mapping", "<mapping form=\"...\" [versions=\"...\"] [sensitive=\"yes|no\"]> with <list>, "
-                "<let>, <row>, <when>, <file>, <ignore>"},
+    {"mapping", "<mapping form=\"...\" [versions=\"...\"] [sensitive=\"yes|no\"] "
+                "[encrypted=\"yes|no\"]> with <list>, <let>, <row>, <when>, <file>, <ignore>"},
     {"list", "<list name=\"...\" table=\"schema.table\" column=\"...\" [where=\"...\" "
              "is=\"...\"] [parent=\"...\" level=\"...\"] [if-absent=\"refuse|hold\"]/>"},
     {"let", "<let name=\"...\" select=\"...\"/>"},

@@ -126,6 +126,20 @@ static bool read_names(const xmlNode *top, const xmlNode *root, relais_arena *ar
     return true;
 }
 
+/* ODK XForms specification, "Encryption": by the key alone phones know. */
+static bool read_encryption(const xmlNode *model, relais_arena *arena, relais_form *out,
+                            relais_error *err)
+{
+    const xmlNode *submission = relais_xml_child(model, "submission");
+    const char *key =
+        submission == NULL ? "" : relais_xml_attribute(submission, "base64RsaPublicKey", arena);
+
+    if (key == NULL)
+        return relais_arena_error(arena, err);
+    out->is_encrypted = key[0] != '\0';
+    return true;
+}
+
 /* ---- the nodes -------------------------------------------------------------------------- */
 
 static bool has_default(const xmlNode *element)
@@ -222,6 +236,7 @@ bool relais_form_read(const char *file, relais_arena *arena, relais_form *out, r
         top = xmlDocGetRootElement(doc);
         root = find_root(top, &model, err);
         ok = root != NULL && read_names(top, root, arena, out, err) &&
+             read_encryption(model, arena, out, err) &&
              read_nodes(top, model, root, arena, out, err);
     }
     if (!ok)

@@ -37,7 +37,8 @@ typedef struct relais_form {
     const char *id;
     const char *version;
     const char *title;
-    const char *root; /* local name of the primary instance's root */
+    const char *root;  /* local name of the primary instance's root */
+    bool is_encrypted; /* phones lock what it collects: <submission base64RsaPublicKey="..."> */
     const relais_form_node *nodes;
     size_t count;
 } relais_form;
