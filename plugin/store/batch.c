@@ -396,7 +396,7 @@ static void log_refused(const relais_item *item, const char *event)
 static void log_incident(const relais_item *item)
 {
     relais_log(RELAIS_LOG_ERROR, "incident.plaintext", "parcel", item->entry.name, "form",
-               item->form_id, "device", item->device, "text",
+               item->form_id, "submission", relais_item_id(item), "device", item->device, "text",
                item->seal != NULL
                    ? relais_translate("a submission came in the clear although its form is "
                                       "encrypted; it is sealed in quarantine")

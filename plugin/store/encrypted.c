@@ -25,6 +25,7 @@ const char relais_encrypted_piece_sql[] =
 typedef enum {
     OBJECT_NONE,
     OBJECT_ENVELOPE,
+    OBJECT_MANY,
     OBJECT_NO_KEYS,
     OBJECT_NO_KEY,
     OBJECT_DAMAGED,
@@ -43,6 +44,10 @@ static relais_objection objection_of(object which)
             RELAIS_REASON_ENVELOPE,
             relais_translate("this encrypted submission has not the parts of one; it was made by "
                              "no known client")};
+    case OBJECT_MANY:
+        return (relais_objection){
+            relais_error_word(RELAIS_ERR_LIMIT),
+            relais_translate("this encrypted submission names more than 10,000 files")};
     case OBJECT_NO_KEYS:
         return (relais_objection){
             RELAIS_REASON_NO_KEY,
@@ -131,7 +136,8 @@ static bool read_envelope(const relais_submission *outer, const relais_form_keys
 
     *objection = objection_of(OBJECT_NONE);
     if (!relais_envelope_read(outer, arena, out, &why))
-        return object_to(OBJECT_ENVELOPE, &why, objection, err);
+        return object_to(why.code == RELAIS_ERR_LIMIT ? OBJECT_MANY : OBJECT_ENVELOPE, &why,
+                         objection, err);
     return unlock(out, keys, lock, objection, err);
 }
 
