@@ -9,7 +9,7 @@ set -eu
 usage()
 {
     cat <<'END'
-usage: sh tests/run.sh [--quick | --long] [--only FAMILY]... [--fuzz SECONDS] [--dir DIR]
+usage: sh tests/run.sh [--quick | --long] [--only FAMILY]... [--fuzz SECONDS] [--dir DIR] [--coverage]
 
   --quick         what a developer runs before a commit: no fuzzers, no clang-tidy, no
                   crash tests
@@ -18,6 +18,8 @@ usage: sh tests/run.sh [--quick | --long] [--only FAMILY]... [--fuzz SECONDS] [-
   --fuzz SECONDS  time for each fuzzer (default 6)
   --dir DIR       build and log there and keep it, so that the next run builds less
                   (default: a temporary directory, removed at the end)
+  --coverage      instead of all that: unit and e2e (--only unit: these alone) on a build that counts
+                  which lines run, and the percentage of each folder
   --help          this text
 
 tests/README.md says what each family proves.
@@ -31,7 +33,7 @@ PATH=$PATH:/usr/sbin:/sbin
 export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 umask 022
 
-lanes='' families='' mode=normal fuzz_seconds='' dir='' keep=no
+lanes='' families='' coverage=no mode=normal fuzz_seconds='' dir='' keep=no
 cores=$(nproc)
 
 parse_arguments()
@@ -48,6 +50,7 @@ parse_arguments()
             shift
             ;;
         --quick | --long) mode=${1#--} ;;
+        --coverage) coverage=yes ;;
         --help | -h)
             usage
             exit 0
@@ -213,10 +216,18 @@ build_clang()
     build clang-fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DRELAIS_SANITIZE=ON -DRELAIS_FUZZ=ON
 }
 
+# Programs of other users (the web server's) write their counts too.
+build_coverage()
+{
+    build gcc-coverage -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=--coverage &&
+        chmod -R a+rwX "$dir/gcc-coverage"
+}
+
+# run_unit BUILD
 run_unit()
 {
     file=$logs/unit.log
-    ctest --test-dir "$dir/gcc-sanitized" -j "$cores" --output-on-failure --no-tests=error >"$file" 2>&1 </dev/null || true
+    ctest --test-dir "$dir/$1" -j "$cores" --output-on-failure --no-tests=error >"$file" 2>&1 </dev/null || true
     awk '/ Test +#[0-9]+: / {
         sub(/.* Test +#[0-9]+: /, "")
         print ($0 ~ /[. ]Passed +[0-9.]+ sec$/ ? "pass" : "fail"), $1, $(NF - 1)
@@ -260,7 +271,7 @@ run_checks()
     done
 }
 
-# run_python FAMILY: each tests/FAMILY/test_*.py in a process of its own.
+# run_python FAMILY BUILD: each tests/FAMILY/test_*.py in a process of its own.
 run_python()
 {
     for program in "$root/tests/$1"/test_*.py; do
@@ -268,7 +279,7 @@ run_python()
         program_name=$1/$(basename "$program" .py)
         file=$logs/$(echo "$program_name" | tr / -).log
         : >"$file.results"
-        RELAIS_BUILD=$dir/gcc-release /usr/bin/python3 "$root/tests/unittest_results.py" \
+        RELAIS_BUILD=$dir/$2 /usr/bin/python3 "$root/tests/unittest_results.py" \
             "$program" "$file.results" >"$file" 2>&1 </dev/null ||
             [ -s "$file.results" ] || echo "fail did-not-run 0" >"$file.results"
         record_all "$program_name/" "$file" <"$file.results"
@@ -279,7 +290,7 @@ run_python()
 compiler_lane()
 {
     if wants build || wants unit; then
-        if build_sanitized && wants unit; then run_unit; fi
+        if build_sanitized && wants unit; then run_unit gcc-sanitized; fi
     fi
     if wants build || wants fuzz || wants checks; then
         if build_clang && wants fuzz; then run_fuzzers; fi
@@ -291,8 +302,57 @@ server_lane()
 {
     wants build || wants e2e || wants crash || return 0
     build_release || return 0
-    if wants e2e; then run_python e2e; fi
-    if wants crash; then run_python crash; fi
+    if wants e2e; then run_python e2e gcc-release; fi
+    if wants crash; then run_python crash gcc-release; fi
+}
+
+two_lanes()
+{
+    compiler_lane &
+    compiler=$!
+    server_lane &
+    server=$!
+    lanes="$compiler $server"
+    wait "$compiler" || record fail compiler-lane 0
+    wait "$server" || record fail server-lane 0
+    lanes=
+}
+
+coverage_lane()
+{
+    build_coverage || return 0
+    if wants unit; then run_unit gcc-coverage; fi
+    if wants e2e; then run_python e2e gcc-coverage; fi
+    run_check coverage count_lines || true
+}
+
+count_lines()
+{
+    for pass in --initial --no-checksum; do # all lines there are, then those that ran
+        lcov --quiet --capture "$pass" --directory "$dir/gcc-coverage" --output-file "$dir/coverage.part"
+        cat "$dir/coverage.part"
+    done >"$dir/coverage.info"
+    grep -q '^DA:' "$dir/coverage.info"
+}
+
+# One line a folder of plugin/, and one for all.
+show_coverage()
+{
+    [ -s "$dir/coverage.info" ] || return 0
+    awk -F: -v top="$root/plugin/" '
+        function share(name, hit, all) { return sprintf("coverage  %-12s %5.1f %% of %6d lines", name, 100 * hit / all, all) }
+        $1 == "SF" { file = $2; folder = index($2, top) == 1 ? substr($2, length(top) + 1) : ""; sub(/\/.*/, "", folder) }
+        $1 == "DA" && folder != "" {
+            split($2, times, ",")
+            place = file ":" times[1]
+            if (!(place in seen)) { seen[place]; lines[folder]++; total++ }
+            if (times[2] > 0 && !(place in ran)) { ran[place]; hits[folder]++; hit++ }
+        }
+        END {
+            for (folder in lines) print share(folder, hits[folder], lines[folder]) | "sort"
+            close("sort")
+            if (total > 0) print share("plugin", hit, total)
+        }' "$dir/coverage.info"
 }
 
 main()
@@ -305,15 +365,13 @@ main()
     run_check packages relais_install_packages "$logs/apt.log" \
         $RELAIS_BUILD_PACKAGES $RELAIS_APACHE_PACKAGES $RELAIS_RUN_PACKAGES $RELAIS_TEST_PACKAGES \
         $(relais_node_packages) || true
-    compiler_lane &
-    compiler=$!
-    server_lane &
-    server=$!
-    lanes="$compiler $server"
-    wait "$compiler" || record fail compiler-lane 0
-    wait "$server" || record fail server-lane 0
-    lanes=
+    if [ "$coverage" = yes ]; then
+        coverage_lane
+    else
+        two_lanes
+    fi
     show_failures
+    show_coverage
     passed=$(grep -c '^pass ' "$results" || true)
     failed=$(grep -c '^fail ' "$results" || true)
     skipped=$(grep -c '^skip ' "$results" || true)
