@@ -140,10 +140,18 @@ static bool look_at_bytes(void *context, const char *bytes, size_t length, relai
     return true;
 }
 
+/* <html> or <h:html>. That XHTML is declared says nothing: Collect does so in submissions too. */
 static bool is_form_definition(const struct looking *l)
 {
-    return memmem(l->beginning, l->length, "http://www.w3.org/1999/xhtml", 28) != NULL &&
-           memmem(l->beginning, l->length, "html", 4) != NULL;
+    const char *end = l->beginning + l->length, *at = l->beginning;
+
+    while ((at = memmem(at, (size_t)(end - at), "html", 4)) != NULL) {
+        bool begins = at > l->beginning && (at[-1] == '<' || at[-1] == ':');
+        at += 4;
+        if (begins && at < end && strchr(" \t\r\n>", *at) != NULL && *at != '\0')
+            return true;
+    }
+    return false;
 }
 
 static bool look_at(import *job, const relais_tree_entry *entry, xml_kind *out, relais_error *err)

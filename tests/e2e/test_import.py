@@ -28,9 +28,10 @@ UUID = "uuid:00000000-0000-4000-8000-%012d"
 
 
 def submission(number, form="f1", files=()):
+    """With the declarations of Collect, which are those of the form."""
     names = "".join(f"<photo>{name}</photo>" for name in files)
-    return (f'<?xml version=\'1.0\' ?><data id="{form}" version="1" xmlns:orx="http://openrosa.org/'
-            f'xforms"><age>{number}</age>{names}<orx:meta><orx:instanceID>{UUID % number}'
+    return (f'<?xml version=\'1.0\' ?><data xmlns:h="http://www.w3.org/1999/xhtml" xmlns:orx="http://openrosa.org/'
+            f'xforms" id="{form}" version="1"><age>{number}</age>{names}<orx:meta><orx:instanceID>{UUID % number}'
             f"</orx:instanceID></orx:meta></data>").encode()
 
 
