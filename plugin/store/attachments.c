@@ -6,15 +6,12 @@
 #include "store/attachments.h"
 
 #include "base/text.h"
-#include "spool/scratch.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Large enough that reading and sending cost nothing beside the server's work. */
 enum { PIECE_SIZE = 256 * 1024, ROW_HEAD_MAX = 16 * 1024, UUID_SIZE = 16 };
@@ -119,7 +116,6 @@ static bool send_row_head(relais_store *store, const relais_item *item, const re
 /* What sending the files of one item works with. */
 struct sender {
     relais_store *store;
-    relais_spool *spool;
     const relais_item *item;
     const relais_parcel *parcel;
     char *piece; /* PIECE_SIZE bytes */
@@ -143,13 +139,14 @@ static bool send_plain(const struct sender *s, const relais_file *file, relais_e
 
 /* ---- sealed ------------------------------------------------------------------------------- */
 
-/* A file on its way from the parcel to the scratch file. */
+/* The length must be sent before the bytes and is known at their end only: a file is sealed twice,
+ * once to be measured. Each time has a key of its own and the same length. Keeping the sealed
+ * bytes instead would need room on a disk, and a full one is emptied by nobody but this process. */
 struct sealing {
-    relais_spool *spool;
-    const relais_parcel *parcel;
+    const struct sender *sender;
     const relais_file *file;
-    uint64_t done;
-    int fd;
+    uint64_t done;   /* of the file */
+    uint64_t length; /* of what is sealed */
 };
 
 static bool read_piece(void *data, char *bytes, size_t size, size_t *length, relais_error *err)
@@ -159,54 +156,50 @@ static bool read_piece(void *data, char *bytes, size_t size, size_t *length, rel
 
     *length = left < size ? (size_t)left : size;
     if (*length > 0 &&
-        !relais_parcel_read(s->parcel, s->file->offset + s->done, bytes, *length, err))
+        !relais_parcel_read(s->sender->parcel, s->file->offset + s->done, bytes, *length, err))
         return false;
     s->done += *length;
     return true;
 }
 
-static bool write_piece(void *data, const char *bytes, size_t length, relais_error *err)
+static bool measure_piece(void *data, const char *bytes, size_t length, relais_error *err)
 {
-    const struct sealing *s = data;
+    struct sealing *s = data;
 
-    return relais_scratch_write(s->spool, s->fd, bytes, length, err);
-}
-
-static bool send_scratch(const struct sender *s, const relais_file *file, int fd, relais_error *err)
-{
-    off_t length = lseek(fd, 0, SEEK_CUR), done = 0;
-
-    if (length < 0)
-        return relais_error_system(err, errno, NULL, "a sealed attachment cannot be read");
-    if (!send_row_head(s->store, s->item, file, (uint64_t)length, err))
-        return false;
-    while (done < length) {
-        ssize_t n = pread(fd, s->piece, PIECE_SIZE, done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return relais_error_system(err, n == 0 ? EIO : errno, NULL,
-                                       "a sealed attachment cannot be read");
-        if (!send_bytes(s->store, s->piece, (size_t)n, err))
-            return false;
-        done += n;
-    }
+    (void)bytes;
+    (void)err;
+    s->length += length;
     return true;
 }
 
-/* The length of what is sealed is known at its end only, and must be sent before it. */
+static bool send_piece(void *data, const char *bytes, size_t length, relais_error *err)
+{
+    struct sealing *s = data;
+
+    s->length += length;
+    return send_bytes(s->sender->store, bytes, length, err);
+}
+
+static bool seal_file(struct sealing *s, relais_seal_writer *write, relais_error *err)
+{
+    s->done = s->length = 0;
+    return relais_seal_stream(relais_item_file_seal(s->sender->item, s->file), read_piece, s, write,
+                              s, err);
+}
+
 static bool send_sealed(const struct sender *s, const relais_file *file, relais_error *err)
 {
-    struct sealing sealing = {.spool = s->spool, .parcel = s->parcel, .file = file};
-    bool ok;
+    struct sealing sealing = {.sender = s, .file = file};
+    uint64_t measured;
 
-    if (!relais_scratch_open(s->spool, &sealing.fd, err))
+    if (!seal_file(&sealing, measure_piece, err))
         return false;
-    ok = relais_seal_stream(relais_item_file_seal(s->item, file), read_piece, &sealing, write_piece,
-                            &sealing, err) &&
-         send_scratch(s, file, sealing.fd, err);
-    close(sealing.fd);
-    return ok;
+    measured = sealing.length;
+    if (!send_row_head(s->store, s->item, file, measured, err) ||
+        !seal_file(&sealing, send_piece, err))
+        return false;
+    return sealing.length == measured ||
+           relais_error_set(err, RELAIS_ERR_SYSTEM, "an attachment was sealed to another length");
 }
 
 /* ---- items -------------------------------------------------------------------------------- */
@@ -223,7 +216,7 @@ static bool send_item(relais_store *store, relais_spool *spool, const relais_ite
                       relais_arena *scratch, relais_error *err)
 {
     relais_parcel parcel;
-    struct sender s = {.store = store, .spool = spool, .item = item, .parcel = &parcel};
+    struct sender s = {.store = store, .item = item, .parcel = &parcel};
 
     if (!has_new_files(item))
         return true;
