@@ -1,0 +1,251 @@
+"""A whole Relais whose programs can be killed at each call (points.py), and put back to where it
+was: one PostgreSQL with the national schema, nginx that serves and captures, the command.
+
+What a run leaves is compared as text: every row of the ledger and of the national tables, the
+parcels in quarantine, and whatever else lies in the spool. Left out of it is what differs
+between any two runs: times, and the bytes of what is sealed, of which the length stays.
+"""
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), folder) for folder in ("e2e", "load")]
+
+import harness  # noqa: E402  (the end-to-end tests' parts)
+from database import Database  # noqa: E402
+from keys import Keys  # noqa: E402
+from points import Plan  # noqa: E402
+from spools import make_spool  # noqa: E402
+from webserver import IS_ROOT, WebServer, wait_until  # noqa: E402
+
+NAME = "crash"
+LAST = "bf_tip_suivi"  # the form whose mapping comes late
+KILLED = -9
+CHANCE = r"\d{4}-\d\d-\d\dT\d\d:[^\"]*|\"[^\"]{250,}\""  # in JSON: a time; a sealed value
+
+TABLES = """
+SELECT c.oid::regclass::text AS name, json_agg(json_build_object('name', a.attname,
+       'type', format_type(a.atttypid, NULL), 'made', a.attidentity <> '',
+       'computed', a.attgenerated <> '') ORDER BY a.attnum) AS columns
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+ WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+   AND (n.nspname IN ('relais', 'tip', 'identity', 'link', 'audit') OR c.oid = 'ref.organisation'::regclass)
+   AND c.relname NOT IN ('migration', 'rule')
+ GROUP BY c.oid ORDER BY 1
+"""
+# Work lists and logs with numbers of their own; what they lead to is in the others.
+NOT_COMPARED = ("link.", "audit.", "ref.", "relais.mapping", "mapping")
+
+
+class Sql:
+    """One psql that stays: a process for each question would take longer than the answers."""
+    MARK = "end-of-answer"
+
+    def __init__(self, database, name):
+        self.process = subprocess.Popen(
+            ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database.conninfo(name) + " application_name=test"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def __call__(self, statements):
+        self.process.stdin.write(f"{statements}\n;\\echo {self.MARK}\n")
+        self.process.stdin.flush()
+        lines = []
+        for line in self.process.stdout:
+            if line.rstrip("\n") == self.MARK:
+                return "".join(lines).rstrip("\n")
+            lines.append(line)
+        raise AssertionError(f"psql: {''.join(lines)}")
+
+    def rows(self, statement):
+        return json.loads(self(f"SELECT coalesce(json_agg(q), '[]') FROM ({statement}) AS q"))
+
+    def close(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+class Nginx(WebServer):
+    """Serves and captures into a spool that is already there."""
+
+    def __init__(self, spool, upstream, **settings):
+        self.given = spool
+        place = f"location /central/ {{ relais capture; proxy_pass http://127.0.0.1:{upstream}/; }}"
+        super().__init__(server=place, http="client_body_buffer_size 16k;", location="relais_spool_floor 0;", level="alert",
+                         **settings)
+
+    def make_spool(self):
+        self.spool = self.given
+
+
+class Stand:
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="relais-crash-")
+        os.chmod(self.dir, 0o711)
+        self.spool = os.path.join(self.dir, "spool")
+        self.database = Database()
+        self.sql = self.web = self.upstream = None
+        self.plan_web = self.plan = None
+        self.snapshots = {}
+
+    def start(self):
+        self.database.start()
+        self.database.create(NAME)
+        make_spool(self.spool)
+        if IS_ROOT:
+            for path, directories, _ in os.walk(self.spool):
+                shutil.chown(path, group="www-data")
+                os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | stat.S_ISGID)
+        self.keys = Keys(self.dir).make()
+        self.conf = self.write_conf("relais.conf", os.path.join(ROOT, "transforms"))
+        self.conf_without = self.write_conf("fewer.conf", self.make_fewer())
+        self.database.psql(NAME, self.run("plan").stdout)
+        self.sql = Sql(self.database, NAME)
+        self.tables = self.sql.rows(TABLES)
+        self.plan = Plan(self.dir, self.spool, "relais")
+        self.plan_web = Plan(self.dir, self.spool, "web")
+        self.upstream = harness.Upstream()
+        self.web = Nginx(self.spool, self.upstream.port, environment=self.plan_web.environment)
+        shutil.copytree(os.path.join(ROOT, "xforms"), self.web.forms, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns("samples"))
+        self.web.start()
+
+    def remove(self):
+        for part in (self.web, self.database):
+            if part is not None:
+                part.remove()
+        if self.upstream is not None:
+            self.upstream.stop()
+        if self.sql is not None:
+            self.sql.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    # ---- configuration ----------------------------------------------------------------------
+
+    def write_conf(self, name, mappings, conninfo=None, spool=None):
+        path = os.path.join(self.dir, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"[spool]\ndirectory = {spool or self.spool}\nfloor = 1M\n"
+                       f"[store]\nconninfo = {conninfo or self.database.conninfo(NAME)}\n"
+                       f"[mappings]\ndirectory = {mappings}\n[forms]\ndirectory = {ROOT}/xforms\n"
+                       f"[forward]\nsweep_seconds = 60\n{self.keys.settings}")
+        return path
+
+    def make_fewer(self):
+        """The mappings before somebody put the last one there."""
+        fewer = os.path.join(self.dir, "fewer")
+        shutil.copytree(os.path.join(ROOT, "transforms"), fewer, ignore=shutil.ignore_patterns(LAST + ".xml"))
+        return fewer
+
+    # ---- the command --------------------------------------------------------------------------
+
+    def run(self, *arguments, conf=None, check=True, point=None):
+        """Runs it to its end; with a point it is killed there."""
+        command = [os.path.join(os.environ["RELAIS_BUILD"], "bin", "relais"), "--config", conf or self.conf, *arguments]
+        environment = {**os.environ, "LC_ALL": "C.UTF-8", **(self.plan.environment if self.plan else {})}
+        done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+                              check=False, env=environment)
+        if check and done.returncode != 0:
+            raise AssertionError(f"relais {' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}")
+        return done
+
+    def killed(self, point, *arguments, conf=None):
+        """Runs it until the point; True when it died there."""
+        with self.plan.watching(point):
+            done = self.run(*arguments, conf=conf, check=False)
+        return done.returncode == KILLED and self.plan.was_reached(point)
+
+    def forward(self, conf=None):
+        """As a service manager would have it started again, with what is left in tmp/ long ago."""
+        self.age()
+        done = self.run("forward", "--once", conf=conf, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"forward --once: {done.stderr}")
+        wait_until(lambda: self.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'relais'") == "0",
+                   20, "the connections of killed forwarders to end")
+
+    def age(self):
+        for path in self.files():
+            if "/tmp/" in path:
+                os.utime(path, (0, 0))
+
+    # ---- the spool ------------------------------------------------------------------------------
+
+    def files(self):
+        return [os.path.join(path, name) for path, _, names in os.walk(self.spool) for name in names]
+
+    def save_spool(self):
+        kept = {}
+        for path in self.files():
+            with open(path, "rb") as file:
+                kept[path] = (file.read(), os.stat(path))
+        return kept
+
+    def restore_spool(self, kept):
+        for path in self.files():
+            os.unlink(path)
+        for path, (data, status) in kept.items():
+            with open(path, "wb") as file:
+                file.write(data)
+            os.chmod(path, stat.S_IMODE(status.st_mode))
+            if IS_ROOT:
+                os.chown(path, status.st_uid, status.st_gid)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    # ---- the database ---------------------------------------------------------------------------
+
+    def save(self, name):
+        """Remembers all as it is now."""
+        script = f"CREATE SCHEMA saved_{name};"
+        for table in self.tables:
+            script += f"CREATE TABLE saved_{name}.\"{table['name']}\" AS TABLE {table['name']};"
+        self.sql(script)
+        self.snapshots[name] = self.save_spool()
+
+    def restore(self, name):
+        script = "BEGIN; SET LOCAL session_replication_role = replica;"
+        for table in self.tables:
+            columns = ", ".join(column["name"] for column in table["columns"] if not column["computed"])
+            script += (f"DELETE FROM {table['name']}; INSERT INTO {table['name']} ({columns}) OVERRIDING SYSTEM VALUE"
+                       f" SELECT {columns} FROM saved_{name}.\"{table['name']}\";")
+        self.sql(script + "COMMIT;")
+        self.restore_spool(self.snapshots[name])
+
+    def dump(self):
+        """Everything that must be the same, as lines."""
+        parts = []
+        for table in self.tables:
+            if table["name"].startswith(NOT_COMPARED):
+                continue
+            columns = ", ".join(filter(None, map(told, table["columns"])))
+            parts.append(f"SELECT '{table['name']} ' || row_to_json(q)::text FROM (SELECT {columns} FROM {table['name']}) q")
+        lines = self.sql(" UNION ALL ".join(parts) + " ORDER BY 1").splitlines()
+        return lines + sorted(map(self.told_file, self.files()))
+
+    def told_file(self, path):
+        """A parcel in quarantine by what its head says; of everything else its place."""
+        place = os.path.relpath(path, self.spool)
+        if not place.startswith("quarantine/"):
+            return f"left in the spool: {re.sub('^0.', '*', place)}"
+        with open(path, "rb") as file:
+            lines = file.read().partition(b"\n\n")[0].decode("utf-8", "replace").splitlines()
+        told_lines = [line for line in lines if line.startswith(("form:", "instance:", "class:", "path:"))]
+        return f"quarantine/*{os.path.splitext(path)[1]} {'; '.join(told_lines)}"
+
+
+def told(column):
+    """A column as it is compared, None when it is not."""
+    name, kind = column["name"], column["type"]
+    if column["made"] or kind.startswith("timestamp"):
+        return None
+    if kind == "jsonb":
+        return f"regexp_replace({name}::text, '{CHANCE}', '', 'g') AS {name}"
+    if name == "sealed" or (kind == "bytea" and "sha256" not in name):
+        return f"octet_length({name}) AS {name}"
+    return f"encode({name}, 'hex') AS {name}" if kind == "bytea" else name
