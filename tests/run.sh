@@ -271,15 +271,22 @@ run_checks()
     done
 }
 
-# run_python FAMILY BUILD: each tests/FAMILY/test_*.py in a process of its own.
+# A test that hangs must not keep the others' results from being known.
+program_seconds=1200
+
+# run_python FAMILY BUILD: each tests/FAMILY/test_*.py in a process of its own. Both lanes may be at it:
+# whoever makes a program's directory first runs it.
 run_python()
 {
+    [ "$mode" != long ] || program_seconds=7200
     for program in "$root/tests/$1"/test_*.py; do
         [ -f "$program" ] || continue
         program_name=$1/$(basename "$program" .py)
         file=$logs/$(echo "$program_name" | tr / -).log
+        mkdir "$file.taken" 2>/dev/null || continue
         : >"$file.results"
-        RELAIS_BUILD=$dir/$2 /usr/bin/python3 "$root/tests/unittest_results.py" \
+        RELAIS_BUILD=$dir/$2 timeout -k 10 "$program_seconds" \
+            /usr/bin/python3 "$root/tests/unittest_results.py" \
             "$program" "$file.results" >"$file" 2>&1 </dev/null ||
             [ -s "$file.results" ] || echo "fail did-not-run 0" >"$file.results"
         record_all "$program_name/" "$file" <"$file.results"
@@ -287,7 +294,8 @@ run_python()
     done
 }
 
-# Two lanes at once keep two cores busy: one waits for compilers and fuzzers, one for servers.
+# Two lanes at once keep two cores busy: one waits for compilers and fuzzers, one for servers. The
+# one that has done its own helps with the programs that the other has not begun.
 compiler_lane()
 {
     if wants build || wants unit; then
@@ -297,12 +305,20 @@ compiler_lane()
         if build_clang && wants fuzz; then run_fuzzers; fi
     fi
     if wants checks; then run_checks; fi
+    run_programs
 }
 
 server_lane()
 {
     wants build || wants e2e || wants crash || return 0
-    build_release || return 0
+    if build_release; then : >"$logs/release.built"; fi
+    run_programs
+}
+
+# Nothing while the release build is not there: then the server lane runs them alone.
+run_programs()
+{
+    [ -f "$logs/release.built" ] || return 0
     if wants e2e; then run_python e2e gcc-release; fi
     if wants crash; then run_python crash gcc-release; fi
 }
