@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "sources/address.h"
+#include "sources/briefcase.h"
 #include "sources/credentials.h"
 #include "sources/seen.h"
 #include "sources/servertime.h"
@@ -220,6 +221,41 @@ static void records_seen_are_compared(void **state)
     relais_seen_free(&seen);
 }
 
+/* ---- a server's documents ---------------------------------------------------------------- */
+
+static bool is_taken(relais_buffer *bytes)
+{
+    relais_error err = {0};
+    xmlDocPtr doc = relais_briefcase_parse(bytes, "idChunk", "a list", &err);
+
+    xmlFreeDoc(doc);
+    assert_int_equal(err.code, doc == NULL ? RELAIS_ERR_DATA : RELAIS_ERR_NONE);
+    return doc != NULL;
+}
+
+/* libxml2 would take a quarter of a minute for the second, and any memory for the third. */
+static void hostile_documents_are_refused_unread(void **state)
+{
+    relais_buffer bytes;
+
+    (void)state;
+    relais_buffer_init(&bytes, 1 << 20);
+    relais_buffer_append_text(&bytes,
+                              "<idChunk xmlns='x'><idList><id>uuid:1</id></idList></idChunk>");
+    assert_true(is_taken(&bytes));
+    relais_buffer_reset(&bytes);
+    relais_buffer_append_text(&bytes, "<idChunk");
+    for (int i = 0; i < 50000; i++)
+        relais_buffer_append_format(&bytes, " a%d='1'", i);
+    relais_buffer_append_text(&bytes, "/>");
+    assert_false(is_taken(&bytes));
+    relais_buffer_reset(&bytes);
+    relais_buffer_append_text(&bytes, "<!DOCTYPE idChunk [<!ENTITY a 'aaaaaaaaaa'>"
+                                      "<!ENTITY b '&a;&a;&a;&a;&a;&a;&a;'>]><idChunk c='&b;'/>");
+    assert_false(is_taken(&bytes));
+    relais_buffer_free(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +265,7 @@ int main(void)
         cmocka_unit_test(cut_xml_is_told_from_whole),
         cmocka_unit_test(credentials_are_lines),
         cmocka_unit_test(records_seen_are_compared),
+        cmocka_unit_test(hostile_documents_are_refused_unread),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
