@@ -114,6 +114,8 @@ check_cppcheck()
     mkdir -p "$build/cppcheck"
     cppcheck --project="$build/compile_commands.json" --cppcheck-build-dir="$build/cppcheck" -j "$(nproc)" \
         --quiet --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+        '-Djson_array_foreach(array,index,value)=for (index = 0; (value = json_array_get(array, index)) != 0; index++)' \
+        '-Djson_object_foreach(object,key,value)=for (key = ""; (value = json_object_get(object, key)) != 0;)' \
         --suppressions-list=tests/cppcheck.suppressions
 }
 

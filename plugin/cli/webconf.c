@@ -267,13 +267,16 @@ static relais_directive *surroundings(const struct reader *r, const relais_direc
     return file == NULL ? one->block : file->block;
 }
 
+/* Only files behind the including one: nothing then stands in itself, whatever a text claims. */
 static bool link_include(const struct reader *r, const relais_directive *include, relais_error *err)
 {
     const char *pattern = absolute_pattern(r, include->arguments[0]);
+    const struct file *from = find_file(r, include->file);
+    size_t behind = from == NULL ? r->file_count : (size_t)(from - r->files) + 1;
 
     if (pattern == NULL)
         return relais_arena_error(r->arena, err);
-    for (size_t i = 1; i < r->file_count; i++)
+    for (size_t i = behind; i < r->file_count; i++)
         if (r->files[i].block == NULL && fnmatch(pattern, r->files[i].path, FNM_PATHNAME) == 0)
             r->files[i].block = surroundings(r, include);
     return true;

@@ -232,7 +232,7 @@ class WebForms(Engines):
         self.assertEqual(self.rows(
             "role, relation, stage, investigated_on, arrested_on, prosecuted_on, decided_on, final_on, detained",
             "tip.case_suspect s"),
-            [("sr_harb", None, "sg_conv", "2026-01-21", None, None, "2026-02-05", None, None),
+            [("sr_harb", None, "sg_conv", "2026-01-21", None, None, "2026-02-05", "2026-02-09", None),
              ("sr_recr", "rr_emp", "sg_pros", "2026-01-21", "2026-01-24", "2026-01-30", None, None, True),
              ("sr_tran", None, "sg_inv", None, None, None, None, None, None)])
         self.assertEqual(self.rows("role, offence, prison_months, suspended_months, fine_xof", "tip.case_suspect s"),

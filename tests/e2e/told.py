@@ -98,7 +98,7 @@ class Told:
 
     def read_recording(self, one, root):
         form, record, _, xml, received = one
-        rows = expected.rows_of({"form_id": form, "record": record, "sub_id": "", "xml": xml.hex(), "received_at": received})
+        rows = expected.rows_of({"form_id": form, "record": record, "sub_id": "", "xml": xml, "received_at": received})
         row, = rows["identification"]
         victim = self.victim(row["national_code"])
         r = population.Recording(

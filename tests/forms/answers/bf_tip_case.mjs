@@ -98,6 +98,10 @@ const convicted = async (suspect) => {
     await suspect.reads("Décision", ORDER);
     await suspect.date("Décision", "2026-02-05");
     await suspect.noMessage("Décision");
+    await suspect.date("Décision définitive", "2026-02-04");
+    await suspect.reads("Décision définitive", `${ORDER} Une décision frappée d'appel n'est pas définitive.`);
+    await suspect.date("Décision définitive", "2026-02-09");
+    await suspect.noMessage("Décision définitive");
     await suspect.pick("Infraction retenue", "Traite des personnes (CP 511-1 et suivants)");
     await suspect.text("Prison, en mois, sursis compris", 1201);
     await suspect.reads("Prison, en mois, sursis compris", "De 0 à 1200 mois.");
