@@ -22,6 +22,7 @@ XML = 4096
 # All that a submission of the identification form becomes.
 TABLES = (
     "relais.submission",
+    "relais.claim",
     "tip.victim",
     "tip.identification",
     "tip.identification_item",
@@ -261,8 +262,17 @@ def measure_worker_memory(relais):
     relais.empty_spool()
 
 
+def ended_children_cpu(pid):
+    """CPU seconds of the processes that a postmaster has had and that have ended."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
 def forward_once(relais):
-    """Runs `relais forward --once`; seconds and peak memory in MB."""
+    """Runs `relais forward --once`; seconds, peak memory in MB, and CPU seconds of the forwarder
+    and of its connection's server process: what the work costs whatever else the machine does."""
+    postmaster = relais.pid_of("postgres")
+    server = ended_children_cpu(postmaster)
     command = [os.path.join(relais.env["RELAIS_BIN"], "relais"), "--config",
                relais.env["RELAIS_CONF"], "forward", "--once"]
     log = open(relais.directory / "bench-forward.log", "ab")
@@ -273,7 +283,9 @@ def forward_once(relais):
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         sys.exit(f"bench: relais forward ended with {child.returncode}; see {log.name}")
-    return took, usage.ru_maxrss / 1024
+    time.sleep(0.5)  # the server process ends a moment after its connection
+    server = ended_children_cpu(postmaster) - server
+    return took, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime + server
 
 
 def count_rows(relais):
@@ -315,21 +327,21 @@ def copy_same_rows(relais, directory):
 
 def measure_forward(relais, directory, counts):
     print("\n| parcels waiting | parcels/s | rows/s | COPY rows/s | share | ms a parcel |"
-          " peak MB |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+          " CPU ms a parcel | peak MB |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for count in counts:
         relais.empty_tables()
         fill.fill(relais.spool, count, 1000 + count)
-        took, peak = forward_once(relais)
+        took, peak, cpu = forward_once(relais)
         delivered = int(relais.psql(
             "SELECT count(*) FROM relais.submission WHERE state = 'delivered'"))
         if delivered != count:
             sys.exit(f"bench: {count} parcels waited but {delivered} were delivered")
         rows = count_rows(relais)
         copied = copy_same_rows(relais, directory)
-        print("| %d | %.0f | %.0f | %.0f | %.2f | %.3f | %.0f |" % (
+        print("| %d | %.0f | %.0f | %.0f | %.2f | %.3f | %.3f | %.0f |" % (
             count, count / took, rows / took, rows / copied, copied / took,
-            took * 1000 / count, peak), flush=True)
+            took * 1000 / count, cpu * 1000 / count, peak), flush=True)
 
 
 def measure_big_ledger(relais, existing, count):
@@ -345,11 +357,12 @@ def measure_big_ledger(relais, existing, count):
         FROM generate_series(1::bigint, {existing}::bigint) AS n;
         ANALYZE;""")
     fill.fill(relais.spool, count, 77)
-    took, peak = forward_once(relais)
-    print("\n| ledger already holds | parcels | parcels/s | ms a parcel | peak MB |")
-    print("|---:|---:|---:|---:|---:|")
-    print("| %d | %d | %.0f | %.3f | %.0f |" % (existing, count, count / took,
-                                               took * 1000 / count, peak), flush=True)
+    took, peak, cpu = forward_once(relais)
+    print("\n| ledger already holds | parcels | parcels/s | ms a parcel | CPU ms a parcel |"
+          " peak MB |")
+    print("|---:|---:|---:|---:|---:|---:|")
+    print("| %d | %d | %.0f | %.3f | %.3f | %.0f |" % (
+        existing, count, count / took, took * 1000 / count, cpu * 1000 / count, peak), flush=True)
 
 
 def main():
@@ -358,6 +371,8 @@ def main():
     parser.add_argument("--short", action="store_true", help="smaller numbers, about four minutes")
     parser.add_argument("--only", default="answers,capture,pull,memory,forward,ledger",
                         help="comma-separated parts")
+    parser.add_argument("--parcels", type=lambda text: [int(n) for n in text.split(",")],
+                        help="how many wait, for the part forward: 1000,10000,100000")
     options = parser.parse_args()
     parts = options.only.split(",")
     seconds = min(options.seconds, 2) if options.short else options.seconds
@@ -380,8 +395,8 @@ def main():
         if "memory" in parts:
             measure_worker_memory(relais)
         if "forward" in parts:
-            measure_forward(relais, directory,
-                            (1000, 5000) if options.short else (1000, 10000, 100000))
+            measure_forward(relais, directory, options.parcels or
+                            ((1000, 5000) if options.short else (1000, 10000, 100000)))
         if "ledger" in parts:
             measure_big_ledger(relais, 50000 if options.short else 1000000, 10000)
     finally:
