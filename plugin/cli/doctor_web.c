@@ -10,6 +10,7 @@
 
 #include "cli/program.h"
 #include "cli/speak.h"
+#include "openrosa/limit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +21,8 @@
 
 enum { NO_PROGRAM = 127, SAYING_MAX = 1024 * 1024 };
 
-/* As nginx announces when nothing is set: see ngx_http_relais_module.c. */
-#define COLLECT_LIMIT      10000000LL
-#define MULTIPART_OVERHEAD 65536LL
-#define BODY_SIZE_DEFAULT  (1024LL * 1024)
+/* nginx lets in this much when nothing is set. */
+#define BODY_SIZE_DEFAULT (1024LL * 1024)
 
 typedef struct web {
     relais_doctor *doctor;
@@ -89,7 +88,7 @@ static void check_body_size(const web *w, const relais_directive *relais)
         relais_webconf_find(w->first, relais->block, "client_max_body_size");
     long long size = set == NULL ? BODY_SIZE_DEFAULT : relais_webconf_size(first_argument(set));
     long long told = relais_webconf_size(value_in(w, relais, "relais_accept_length", ""));
-    long long needed = (told < 0 ? COLLECT_LIMIT : told) + MULTIPART_OVERHEAD;
+    long long needed = (told < 0 ? RELAIS_COLLECT_LIMIT : told) + RELAIS_MULTIPART_OVERHEAD;
 
     if (size == 0 || size >= needed) {
         relais_doctor_say(w->doctor, RELAIS_FINDING_OK,
