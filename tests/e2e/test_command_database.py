@@ -244,6 +244,11 @@ class Status(Site):
         self.assertEqual(heading.index("OLDEST"), row.index("2026-02-01"))
         self.assertEqual(heading.index("LAST"), row.index("2026-03-03"))
 
+    def test_retries_are_one_line(self):
+        lines = [line for line in self.expect(OK, "status").out.splitlines() if line.startswith("Retries:")]
+        self.assertEqual(len(lines), 1)
+        self.assertIn("for as long as it takes", lines[0])
+
     def test_the_spool(self):
         self.parcel("03/new", parcel_name(2), received="2026-03-02T10:15:02.000Z")
         self.parcel("01/new", parcel_name(1), received="2026-03-02T10:15:01.000Z")

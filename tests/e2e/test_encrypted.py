@@ -19,7 +19,7 @@ import envelope
 from collect import File, Phone, submission_parts
 from database import Database
 from keys import Keys
-from webserver import IS_ROOT, SHARDS, WebServer
+from webserver import wait_until, IS_ROOT, SHARDS, WebServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = "encrypted"
@@ -228,6 +228,17 @@ class Shapes(Encrypted):
     def test_several_files_in_one_media_an_empty_one_and_none(self):
         self.deliver(Locked([("a.jpg", PHOTO), ("b.mp4", b"")], one_media=True), Locked(),
                      Locked([("empty.jpg", b"")], namespace=envelope.ENKETO))
+
+    def test_of_a_form_whose_mapping_does_not_say_so(self):
+        """More locked than was asked for: nothing is disclosed, and `relais check` tells of it."""
+        map_form('sensitive="yes"', "quiet")
+        self.addCleanup(os.unlink, path("mappings/quiet.xml"))
+        publish("quiet")
+        locked = Locked([("a.jpg", PHOTO)], form="quiet")
+        wait_until(lambda: self.phone.request("POST", server.url + "/submission", parts=submission_parts(
+            locked.xml, locked.files())).status == 201, 10, "the form to be published")
+        self.forward()
+        self.assert_delivered(locked)
 
     def test_without_signature(self):
         self.deliver(Locked([("a.jpg", PHOTO)], order="key file media meta"))

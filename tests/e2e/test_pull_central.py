@@ -92,6 +92,7 @@ class WhatComes(CentralCase):
         done = self.expect(OK, "pull")
         self.assertIn("there visit: 1 pulled", done.out)
         self.assertIn("there other/ü: 1 pulled", done.out)
+        self.assertEqual(self.server.asked("draft"), [], "what was sent to try a draft is not asked for")
         self.assertEqual(sorted(os.listdir(os.path.join(self.spool, "sources", "there"))),
                          ["lock", "other%2F%C3%BC.json", "visit.json"])
 

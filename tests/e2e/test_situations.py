@@ -5,13 +5,17 @@ which web servers received them, since it is these, and not the order of arrival
 """
 import concurrent.futures
 import itertools
+import os
 import pathlib
 import re
+import shutil
+import unicodedata
 import unittest
 
 import collect
 import situations
-from situations import Situation, at, document, new_id, relais, rows, server
+from situations import MAPPING, Situation, at, document, new_id, relais, rows, server
+from webserver import wait_until
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 
@@ -151,6 +155,16 @@ class SplitPosts(Situation):
         self.forward()
         self.assert_state(instance, "partial", ["p.jpg"])
         self.assertEqual(self.files(instance), [("P.JPG", b"X", False)])
+
+    def test_a_name_in_another_normal_form_is_the_file(self):
+        """é as one character or as two: file systems and form builders write either."""
+        instance = new_id()
+        name = "relevé.jpg"
+        self.post(document(instance, photo=unicodedata.normalize("NFD", name)),
+                  [(unicodedata.normalize("NFC", name), b"P")])
+        self.forward()
+        self.assert_state(instance, "delivered")
+        self.assertEqual([expected for _, _, expected in self.files(instance)], [True])
 
     def test_files_of_no_bytes(self):
         instance = new_id()
@@ -364,6 +378,55 @@ class SameIdOtherBytes(Situation):
         self.put(document(instance, age=15, form=situations.SEALED), at(2))
         self.forward()
         self.assertEqual([row["state"] for row in self.versions(instance)], ["delivered", "delivered"])
+
+
+    def test_an_unfinished_form_imported_and_then_finished(self):
+        """Collect keeps drafts beside what is finished, and nothing in the XML tells them apart."""
+        instance = new_id()
+        folder = pathlib.Path(situations.directory, "stick", "instances", "F_2026-03-02_10-15-04")
+        folder.mkdir(parents=True)
+        self.addCleanup(shutil.rmtree, folder.parents[1])
+        (folder / f"{folder.name}.xml").write_bytes(document(instance, name="Awa"))
+        self.assertEqual(relais("import", str(folder.parents[1])).returncode, 0)
+        self.forward()
+        finished = document(instance, name="Awa", age=14)
+        self.assertEqual(self.post(finished), 201)
+        self.forward()
+        self.assertEqual(sorted(row["state"] for row in self.versions(instance)), ["conflict", "delivered"])
+        later = next(row for row in self.versions(instance) if bytes.fromhex(row["xml"]) == finished)
+        done = relais("conflict", "choose", later["sub_id"], "--by", "K. Ouedraogo", "--reason", "the finished one")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.visits(instance)[0]["age"], 14)
+
+
+class Versions(Situation):
+    """A form's versions, and what a mapping knows of them."""
+
+    def test_a_version_that_the_mapping_learns(self):
+        """The phone has its 201; the submission waits for whoever keeps the mapping."""
+        instance, form = new_id(), "sit_versions"
+        server.publish(form + ".xml", situations.XFORM.format(form=form).encode())
+        situations.write_mapping(form, MAPPING.format(form=form, more=' versions="1"'))
+        self.addCleanup(os.unlink, os.path.join(situations.mappings, form + ".xml"))
+        xml = document(instance, name="Awa", form=form, version="2")
+        wait_until(lambda: self.post(xml) == 201, 10, "the form to be published")
+        self.forward()
+        self.assertEqual(self.states(instance), [(instance, "quarantined")])
+        self.assertEqual(self.versions(instance)[0]["reason"]["class"], "unknown-version")
+        self.assertEqual(self.visits(instance), [])
+        situations.write_mapping(form, MAPPING.format(form=form, more=' versions="1 2"'))
+        self.assertEqual(relais("quarantine", "replay", "--all").returncode, 0)
+        self.forward()
+        self.assertEqual(self.states(instance), [(instance, "delivered")])
+        self.assertEqual(self.visits(instance)[0]["name"], "Awa")
+
+    def test_answers_that_no_path_picks_up_are_listed(self):
+        instance = new_id()
+        self.post(document(instance, name="Awa", nickname="A"))
+        self.forward()
+        self.assert_state(instance, "delivered")
+        self.assertEqual(rows(f"SELECT unmapped FROM relais.submission WHERE instance_id = '{instance}'"),
+                         [{"unmapped": ["/data/nickname"]}])
 
 
 class NestedRepeats(Situation):

@@ -14,7 +14,7 @@ import unittest
 import urllib.request
 
 from webserver import MODULE, NGINX, WebServer, free_port, wait_until
-from wire import Part, joined, multipart
+from wire import Connection, Part, head, joined, multipart
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TOKEN = "qzpdJ4OkRz9kNV7Pn2MuLx1h5XnT2oL6BVdZwGt8cYwQeRk3sAfHjUvC0iEoTyNm"
@@ -63,6 +63,34 @@ class Upstream:
     def stop(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+class Asking(Upstream):
+    """Asks for a name by Digest, or else by Basic, as Aggregate does; `given` is what came."""
+    CHALLENGES = ['Digest realm="odk", nonce="n0nce", qop="auth", algorithm=MD5', 'Basic realm="odk"']
+
+    def make(self):
+        upstream = self
+        self.given = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                upstream.given.append(self.headers.get("Authorization"))
+                self.send_response(401 if upstream.given[-1] is None else 201)
+                for challenge in upstream.CHALLENGES if upstream.given[-1] is None else ():
+                    self.send_header("WWW-Authenticate", challenge)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_HEAD = do_POST = answer
+
+            def log_message(self, *_):
+                pass
+
+        return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
 
 class UwsgiUpstream(Upstream):
@@ -154,6 +182,22 @@ class Wiring(unittest.TestCase):
                                      replace=[("127.0.0.1:8383", "UPSTREAM")])
         self.expect(server, upstream, ["/submission", "/any/where/submission"],
                     ["/submissions", "/view/submissionList"])
+
+    def test_names_are_asked_for_by_the_server_behind(self):
+        """Its challenges in its order, and the phone's answer to the letter."""
+        server, upstream = self.wire(wiring("nginx"), Asking, rest=self.REST, replace=[("127.0.0.1:8383", "UPSTREAM")])
+        content_type, body = submission(1)
+        given = 'Digest username="agent", realm="odk", nonce="n0nce", uri="/submission?deviceID=d", qop=auth, nc=00000001'
+        with Connection("127.0.0.1", server.port) as connection:
+            for method, headers, status in (("HEAD", [], 401), ("POST", [], 401), ("POST", [("Authorization", given)], 201)):
+                sent = body if method == "POST" else b""
+                connection.write(head(method, "/submission?deviceID=d", [
+                    ("Host", "odk"), ("Content-Type", content_type), ("Content-Length", str(len(sent))), *headers]), sent)
+                answer = connection.read(method)
+                self.assertEqual(answer.status, status)
+                self.assertEqual(answer.all("WWW-Authenticate"), Asking.CHALLENGES if status == 401 else [])
+        self.assertEqual(upstream.given, [None, None, given])
+        self.assertEqual(len(server.parcels()), 1)
 
     def test_central_with_the_module(self):
         server, upstream = self.wire(wiring("central template, module"), rest=self.REST,
