@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,4 +35,16 @@ void relais_uuid5(const char *const *parts, size_t count, char out[RELAIS_UUID_T
              "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", d[0], d[1],
              d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14],
              d[15]);
+}
+
+bool relais_uuid_is(const char *text, size_t length)
+{
+    if (length != RELAIS_UUID_TEXT_SIZE - 1)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (is_dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+            return false;
+    }
+    return true;
 }

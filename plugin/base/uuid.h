@@ -5,6 +5,7 @@
 #ifndef RELAIS_BASE_UUID_H
 #define RELAIS_BASE_UUID_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define RELAIS_UUID_TEXT_SIZE 37 /* 36 characters and NUL */
@@ -12,5 +13,8 @@
 /* Version 5 over the project's namespace and the parts, each preceded by its length in
  * decimal and ':', so that ("ab","c") and ("a","bc") differ. Lower-case text. */
 void relais_uuid5(const char *const *parts, size_t count, char out[RELAIS_UUID_TEXT_SIZE]);
+
+/* True for the 36 characters of a UUID's text, of any version and either case. */
+bool relais_uuid_is(const char *text, size_t length);
 
 #endif

@@ -8,17 +8,18 @@
 #include "cli/conflict.h"
 
 #include "base/log.h"
+#include "base/uuid.h"
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/key.h"
 #include "cli/options.h"
 #include "cli/speak.h"
 #include "cli/table.h"
-#include "transform/nearest.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 200, LIMIT_MAX = 100000, UUID_LENGTH = 36 };
+enum { LIMIT_DEFAULT = 200, LIMIT_MAX = 100000 };
 
 typedef struct request request;
 
@@ -107,15 +108,6 @@ json_t *relais_conflict_json(const relais_rivals *rivals)
     return list;
 }
 
-bool relais_conflict_print_json(json_t *root, relais_error *err)
-{
-    bool ok = root != NULL && json_dumpf(root, stdout, JSON_INDENT(2)) == 0;
-
-    putchar('\n');
-    json_decref(root);
-    return ok || relais_error_set(err, RELAIS_ERR_MEMORY, "the list cannot be written as JSON");
-}
-
 static bool run_list(const work *w, int *code, relais_error *err)
 {
     relais_rivals rivals;
@@ -125,7 +117,7 @@ static bool run_list(const work *w, int *code, relais_error *err)
                               err))
         return false;
     if (w->wish->as_json)
-        return relais_conflict_print_json(relais_conflict_json(&rivals), err);
+        return relais_json_print(relais_conflict_json(&rivals), err);
     if (rivals.count > 0)
         return relais_conflict_print(&rivals, w->arena, err);
     puts(w->wish->all ? _("There never was a conflict.") : _("No conflict waits for a choice."));
@@ -211,53 +203,18 @@ static const action actions[] = {
     {"choose", run_choose, true, true, false, true, false},
 };
 
-enum { ACTIONS = sizeof actions / sizeof actions[0] };
-
-/* By name or by a prefix. */
-static const action *find_action(const char *word)
-{
-    for (size_t i = 0; word[0] != '\0' && i < ACTIONS; i++)
-        if (strncmp(actions[i].name, word, strlen(word)) == 0)
-            return &actions[i];
-    return NULL;
-}
-
-static void refuse_action(const char *word)
-{
-    relais_nearest nearest;
-
-    relais_nearest_init(&nearest, word);
-    for (size_t i = 0; i < ACTIONS; i++)
-        relais_nearest_consider(&nearest, actions[i].name);
-    if (nearest.best != NULL)
-        relais_say(_("conflict has no action \"%s\". Did you mean %s?"), word, nearest.best);
-    else
-        relais_say(_("conflict has no action \"%s\": list, show or choose."), word);
-}
-
-static bool is_uuid(const char *text)
-{
-    if (strlen(text) != UUID_LENGTH)
-        return false;
-    for (size_t i = 0; i < UUID_LENGTH; i++) {
-        bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (is_dash ? text[i] != '-' : strchr("0123456789abcdefABCDEF", text[i]) == NULL)
-            return false;
-    }
-    return true;
-}
-
 static const char *find_mistake(request *wish, char **words, int count)
 {
     const action *what = wish->action;
 
-    if (what->takes_version && (count == 0 || !is_uuid(words[0])))
+    if (what->takes_version && (count == 0 || !relais_uuid_is(words[0], strlen(words[0]))))
         return N_("name the version by its id, as relais conflict list shows it");
     if (what->takes_version)
         wish->version = words[0];
     if (count > (what->takes_version ? 1 : 0))
         return N_("there is a word too many");
-    if (wish->with != NULL && (what->run != run_show || !is_uuid(wish->with)))
+    if (wish->with != NULL &&
+        (what->run != run_show || !relais_uuid_is(wish->with, strlen(wish->with))))
         return N_("--with names, for show, the version to compare with by its id");
     if (what->takes_author && (wish->by == NULL || wish->by[0] == '\0'))
         return N_("--by says who chooses");
@@ -269,17 +226,9 @@ static const char *find_mistake(request *wish, char **words, int count)
         return N_("only list takes --all and --limit");
     if (wish->key != NULL && !what->takes_key)
         return N_("only show and choose take --key");
-    if (wish->passphrase_fd <= RELAIS_CLI_FD_MAX && wish->key == NULL)
+    if (wish->passphrase_fd != RELAIS_CLI_TERMINAL && wish->key == NULL)
         return N_("--passphrase-fd goes with --key");
     return NULL;
-}
-
-static bool read_key(const request *wish, relais_seal_key **key, relais_error *err)
-{
-    int fd =
-        wish->passphrase_fd > RELAIS_CLI_FD_MAX ? RELAIS_CLI_TERMINAL : (int)wish->passphrase_fd;
-
-    return wish->key == NULL || relais_cli_key_read(wish->key, fd, key, err);
 }
 
 static int run(const relais_config *config, const request *wish)
@@ -292,7 +241,7 @@ static int run(const relais_config *config, const request *wish)
     relais_log_set_level(RELAIS_LOG_ERROR); /* what mappings were read is the forwarder's news */
     if (w.arena == NULL)
         relais_error_set(&err, RELAIS_ERR_MEMORY, "no memory left");
-    else if (read_key(wish, &w.key, &err) &&
+    else if (relais_cli_key_read(wish->key, wish->passphrase_fd, &w.key, &err) &&
              relais_store_open(config->store_conninfo, &w.store, &err) &&
              wish->action->run(&w, &code, &err))
         goto done;
@@ -307,7 +256,7 @@ done:
 
 int relais_command_conflict(const relais_config *config, int argc, char **argv)
 {
-    request wish = {.passphrase_fd = UINT64_MAX};
+    request wish = {.passphrase_fd = RELAIS_CLI_TERMINAL};
     const relais_option options[] = {
         {"all", RELAIS_OPTION_FLAG, &wish.all, 0, 0},
         {"json", RELAIS_OPTION_FLAG, &wish.as_json, 0, 0},
@@ -324,15 +273,9 @@ int relais_command_conflict(const relais_config *config, int argc, char **argv)
 
     if (operands.is_done)
         return operands.exit_code;
-    if (operands.first == argc) {
-        relais_say(_("say what to do: list, show or choose."));
-        return relais_usage_error(argv[0]);
-    }
-    wish.action = find_action(argv[operands.first]);
-    if (wish.action == NULL) {
-        refuse_action(argv[operands.first]);
-        return relais_usage_error(argv[0]);
-    }
+    wish.action = relais_action_choose(RELAIS_NAMES(actions), argc, argv, operands.first);
+    if (wish.action == NULL)
+        return RELAIS_EXIT_USAGE;
     mistake = find_mistake(&wish, argv + operands.first + 1, argc - operands.first - 1);
     if (mistake != NULL) {
         relais_say("%s", _(mistake));

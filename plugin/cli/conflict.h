@@ -22,7 +22,6 @@ typedef struct relais_conflict_wish {
 RELAIS_MUST_USE bool relais_conflict_print(const relais_rivals *rivals, relais_arena *arena,
                                            relais_error *err);
 json_t *relais_conflict_json(const relais_rivals *rivals);
-RELAIS_MUST_USE bool relais_conflict_print_json(json_t *root, relais_error *err);
 
 /* Prints a record's versions and what two of them differ in: answers, for the person who asked.
  * *is_sealed: they could not be compared without the key. */

@@ -7,6 +7,7 @@
  */
 #include "cli/conflict.h"
 
+#include "cli/json.h"
 #include "cli/speak.h"
 #include "cli/table.h"
 #include "xform/difference.h"
@@ -374,7 +375,7 @@ bool relais_conflict_show(relais_store *store, const relais_conflict_wish *wish,
         return false;
     *is_sealed = c.basis == BASIS_SEALED;
     if (wish->as_json) {
-        if (!relais_conflict_print_json(comparison_json(&record, &c), err))
+        if (!relais_json_print(comparison_json(&record, &c), err))
             return false;
     } else {
         if (!relais_conflict_print(&record, arena, err))

@@ -120,18 +120,7 @@ static const char *find_mistake(const request *wish)
     return NULL;
 }
 
-static int check_action(int argc, char **argv, int first)
-{
-    if (first == argc)
-        relais_say(_("say what to do: sheet."));
-    else if (strncmp("sheet", argv[first], strlen(argv[first])) != 0 || argv[first][0] == '\0')
-        relais_say(_("device has no action \"%s\". There is: sheet."), argv[first]);
-    else if (first + 1 < argc)
-        relais_say(_("device sheet takes no \"%s\"."), argv[first + 1]);
-    else
-        return RELAIS_EXIT_OK;
-    return relais_usage_error(argv[0]);
-}
+static const char *const actions[] = {"sheet"};
 
 int relais_command_device(const relais_config *config, int argc, char **argv)
 {
@@ -149,14 +138,16 @@ int relais_command_device(const relais_config *config, int argc, char **argv)
         relais_options_read(options, sizeof options / sizeof options[0], argc, argv);
     relais_error err = {0};
     const char *mistake;
-    int code;
 
     (void)config;
     if (operands.is_done)
         return operands.exit_code;
-    code = check_action(argc, argv, operands.first);
-    if (code != RELAIS_EXIT_OK)
-        return code;
+    if (relais_action_choose(RELAIS_NAMES(actions), argc, argv, operands.first) == NULL)
+        return RELAIS_EXIT_USAGE;
+    if (operands.first + 1 < argc) {
+        relais_say(_("device sheet takes no \"%s\"."), argv[operands.first + 1]);
+        return relais_usage_error(argv[0]);
+    }
     mistake = find_mistake(&wish);
     if (mistake != NULL || !relais_sheet_check_url(wish.sheet.url, &err)) {
         relais_say("%s", mistake != NULL ? _(mistake) : err.text);

@@ -7,6 +7,7 @@
  */
 #include "cli/doctor.h"
 
+#include "cli/json.h"
 #include "cli/options.h"
 #include "cli/speak.h"
 #include "cli/table.h"
@@ -140,6 +141,8 @@ static void say_sum(const relais_doctor *doctor)
 
 static int run_checks(relais_doctor *doctor)
 {
+    relais_error err = {0};
+
     for (size_t i = 0; i < CHECKS; i++) {
         doctor->part = checks[i].name;
         checks[i].run(doctor);
@@ -147,8 +150,8 @@ static int run_checks(relais_doctor *doctor)
     }
     if (doctor->list == NULL)
         say_sum(doctor);
-    else if (json_dumpf(doctor->list, stdout, JSON_INDENT(2)) == 0)
-        putchar('\n');
+    else if (!relais_json_print(json_incref(doctor->list), &err))
+        return relais_say_error(&err);
     return doctor->counts[RELAIS_FINDING_FAULT] > 0 ? RELAIS_EXIT_FAILED : RELAIS_EXIT_OK;
 }
 

@@ -37,8 +37,6 @@ typedef struct request {
     bool yes, dry_run;
 } request;
 
-#define NO_FD UINT64_MAX /* ask at the terminal */
-
 typedef struct work {
     const request *wish;
     relais_spool *spool;
@@ -87,7 +85,7 @@ static const char *find_mistake(const request *wish)
         return N_("--instance needs the submission's instanceID");
     if (wish->reason == NULL || count_characters(wish->reason) < REASON_LEAST)
         return N_("--reason says in ten characters or more why, for the log; name nobody in it");
-    if (wish->key == NULL && wish->passphrase_fd != NO_FD)
+    if (wish->key == NULL && wish->passphrase_fd != RELAIS_CLI_TERMINAL)
         return N_("--passphrase-fd goes with --key");
     if (wish->yes && wish->dry_run)
         return N_("give either --dry-run or --yes");
@@ -364,7 +362,6 @@ static int say_failure(const relais_error *err)
 static int run(const relais_config *config, const request *wish)
 {
     work w = {.wish = wish, .arena = relais_arena_create(RELAIS_REMAINS_MEMORY_MAX)};
-    int fd = wish->passphrase_fd == NO_FD ? RELAIS_CLI_TERMINAL : (int)wish->passphrase_fd;
     int code = RELAIS_EXIT_OK, failed = RELAIS_EXIT_FAILED;
     relais_error err = {0};
 
@@ -372,7 +369,7 @@ static int run(const relais_config *config, const request *wish)
         relais_error_set(&err, RELAIS_ERR_MEMORY, "no memory left");
     else if (!relais_spool_open(config->spool_directory, config->spool_floor, &w.spool, &err))
         failed = RELAIS_EXIT_LATER;
-    else if ((wish->key == NULL || relais_cli_key_read(wish->key, fd, &w.key, &err)) &&
+    else if (relais_cli_key_read(wish->key, wish->passphrase_fd, &w.key, &err) &&
              relais_store_open(config->store_conninfo, &w.store, &err) && act(&w, &code, &err))
         goto done;
     code = say_failure(&err);
@@ -389,7 +386,7 @@ done:
 
 int relais_command_erase(const relais_config *config, int argc, char **argv)
 {
-    request wish = {.passphrase_fd = NO_FD};
+    request wish = {.passphrase_fd = RELAIS_CLI_TERMINAL};
     const relais_option options[] = {
         {"card", RELAIS_OPTION_TEXT, &wish.card, 0, 0},
         {"instance", RELAIS_OPTION_TEXT, &wish.instance, 0, 0},

@@ -8,7 +8,6 @@
 #include "cli/speak.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static int encrypt(const char *key_file, const char *form_file)
 {
@@ -28,6 +27,8 @@ static int encrypt(const char *key_file, const char *form_file)
     return relais_close_output(code);
 }
 
+static const char *const actions[] = {"encrypt"};
+
 int relais_command_form(const relais_config *config, int argc, char **argv)
 {
     relais_operands operands = relais_options_read(NULL, 0, argc, argv);
@@ -36,13 +37,10 @@ int relais_command_form(const relais_config *config, int argc, char **argv)
     (void)config;
     if (operands.is_done)
         return operands.exit_code;
-    if (first == argc)
-        relais_say(_("say what to do: encrypt."));
-    else if (strncmp("encrypt", argv[first], strlen(argv[first])) != 0 || argv[first][0] == '\0')
-        relais_say(_("form has no action \"%s\". There is: encrypt."), argv[first]);
-    else if (argc - first != 3)
-        relais_say(_("form encrypt takes a key and a form."));
-    else
+    if (relais_action_choose(RELAIS_NAMES(actions), argc, argv, first) == NULL)
+        return RELAIS_EXIT_USAGE;
+    if (argc - first == 3)
         return encrypt(argv[first + 1], argv[first + 2]);
+    relais_say(_("form encrypt takes a key and a form."));
     return relais_usage_error(argv[0]);
 }

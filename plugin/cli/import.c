@@ -6,12 +6,12 @@
 
 #include "cli/bar.h"
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/options.h"
 #include "cli/speak.h"
 #include "cli/table.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <string.h>
 
 /* One run of the command. */
@@ -143,9 +143,8 @@ int relais_command_import(const relais_config *config, int argc, char **argv)
     if (as_json)
         w.report = json_pack("{s:[]}", "refused");
     code = import_paths(&w, argc - operands.first, argv + operands.first);
-    if (w.report != NULL && json_dumpf(w.report, stdout, JSON_INDENT(2)) == 0)
-        putchar('\n');
-    json_decref(w.report);
+    if (w.report != NULL && !relais_json_print(w.report, &err))
+        code = relais_say_error(&err);
     relais_spool_close(w.spool);
     return relais_close_output(code);
 }

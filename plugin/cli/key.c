@@ -14,7 +14,7 @@
 
 typedef struct asking {
     const char *path;
-    int fd;             /* of the passphrase, or RELAIS_CLI_TERMINAL */
+    uint64_t fd;        /* of the passphrase, or RELAIS_CLI_TERMINAL */
     const char *mishap; /* why there is no passphrase; marked for translation */
 } asking;
 
@@ -86,7 +86,7 @@ static bool give_passphrase(void *data, char *out, size_t size, size_t *length)
     bool ok;
 
     if (a->fd != RELAIS_CLI_TERMINAL)
-        return read_line(a, a->fd, '\0', out, size, length);
+        return read_line(a, (int)a->fd, '\0', out, size, length);
     tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (tty < 0) {
         a->mishap = N_("the key needs its passphrase, and there is no terminal to ask at: give it "
@@ -98,13 +98,14 @@ static bool give_passphrase(void *data, char *out, size_t size, size_t *length)
     return ok;
 }
 
-bool relais_cli_key_read(const char *path, int passphrase_fd, relais_seal_key **out,
+bool relais_cli_key_read(const char *path, uint64_t passphrase_fd, relais_seal_key **out,
                          relais_error *err)
 {
     asking a = {.path = path, .fd = passphrase_fd};
     relais_error why = {0};
 
-    if (relais_seal_key_read(path, give_passphrase, &a, out, &why))
+    *out = NULL;
+    if (path == NULL || relais_seal_key_read(path, give_passphrase, &a, out, &why))
         return true;
     if (a.mishap == NULL) {
         *err = why;

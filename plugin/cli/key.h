@@ -8,16 +8,18 @@
 
 #include "xform/seal.h"
 
-/* For `passphrase_fd`: ask at the terminal. */
-#define RELAIS_CLI_TERMINAL (-1)
+#include <stdint.h>
 
-/* The bounds of an option --passphrase-fd. Standard output and standard error are none. */
-#define RELAIS_CLI_FD_MAX 1023
+/* For an option --passphrase-fd: its upper bound, and what its target holds when it was not given,
+ * which asks at the terminal. */
+#define RELAIS_CLI_FD_MAX   1023
+#define RELAIS_CLI_TERMINAL UINT64_MAX
 
-/* Reads the key. The passphrase is asked for only when the file needs one: its first line from
- * the descriptor, else at the terminal, unseen; Ctrl-C there ends the question, not the command.
- * RELAIS_ERR_CONFIG says what to do. Freed by relais_seal_key_free. */
-RELAIS_MUST_USE bool relais_cli_key_read(const char *path, int passphrase_fd, relais_seal_key **out,
-                                         relais_error *err);
+/* Reads the key; without a path there is none, and *out is NULL. The passphrase is asked for only
+ * when the file needs one: its first line from the descriptor, else at the terminal, unseen; Ctrl-C
+ * there ends the question, not the command. RELAIS_ERR_CONFIG says what to do. Freed by
+ * relais_seal_key_free. */
+RELAIS_MUST_USE bool relais_cli_key_read(const char *path, uint64_t passphrase_fd,
+                                         relais_seal_key **out, relais_error *err);
 
 #endif

@@ -6,20 +6,20 @@
  */
 #include "store/link.h"
 
+#include "base/uuid.h"
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/options.h"
 #include "cli/speak.h"
 #include "cli/table.h"
-#include "transform/nearest.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Ten thousand pairs, each of some twenty short texts. */
 #define LINK_MEMORY_MAX ((size_t)64 * 1024 * 1024)
 
-enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 10000, UUID_LENGTH = 36 };
+enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 10000 };
 
 typedef struct request request;
 
@@ -135,15 +135,6 @@ static json_t *json_pair(const relais_link_pair *pair)
                      "a", json_person(&pair->a), "b", json_person(&pair->b));
 }
 
-static bool print_json(json_t *root, relais_error *err)
-{
-    bool ok = root != NULL && json_dumpf(root, stdout, JSON_INDENT(2)) == 0;
-
-    putchar('\n');
-    json_decref(root);
-    return ok || relais_error_set(err, RELAIS_ERR_MEMORY, "the list cannot be written as JSON");
-}
-
 static bool run_list(const work *w, relais_error *err)
 {
     relais_link_pairs pairs;
@@ -160,7 +151,7 @@ static bool run_list(const work *w, relais_error *err)
     list = json_array();
     for (size_t i = 0; i < pairs.count; i++)
         json_array_append_new(list, json_pair(&pairs.list[i]));
-    return print_json(list, err);
+    return relais_json_print(list, err);
 }
 
 /* ---- show ----------------------------------------------------------------------------------- */
@@ -245,7 +236,7 @@ static bool run_show(const work *w, relais_error *err)
         json_array_append_new(list, json_recording(&recordings.list[i]));
     root = json_pair(&pair);
     json_object_set_new(root, "recordings", list);
-    return print_json(root, err);
+    return relais_json_print(root, err);
 }
 
 /* ---- decide and undo --------------------------------------------------------------------------
@@ -285,55 +276,11 @@ static const action actions[] = {
 
 static const char *const decisions[] = {"same", "different", "new_episode"};
 
-enum {
-    ACTIONS = sizeof actions / sizeof actions[0],
-    DECISIONS = sizeof decisions / sizeof decisions[0]
-};
-
-/* By name or by a prefix that only one has. */
-static const action *find_action(const char *word)
-{
-    const action *found = NULL;
-    size_t length = strlen(word);
-
-    for (size_t i = 0; i < ACTIONS; i++) {
-        if (length == 0 || strncmp(actions[i].name, word, length) != 0)
-            continue;
-        if (found != NULL)
-            return NULL;
-        found = &actions[i];
-    }
-    return found;
-}
-
-static void refuse_action(const char *word)
-{
-    relais_nearest nearest;
-
-    relais_nearest_init(&nearest, word);
-    for (size_t i = 0; i < ACTIONS; i++)
-        relais_nearest_consider(&nearest, actions[i].name);
-    if (nearest.best != NULL)
-        relais_say(_("link has no action \"%s\". Did you mean %s?"), word, nearest.best);
-    else
-        relais_say(_("link has no action \"%s\": list, show, decide or undo."), word);
-}
+enum { DECISIONS = sizeof decisions / sizeof decisions[0] };
 
 static bool is_number(const char *text)
 {
     return text[0] != '\0' && strlen(text) < 19 && text[strspn(text, "0123456789")] == '\0';
-}
-
-static bool is_uuid(const char *text)
-{
-    if (strlen(text) != UUID_LENGTH)
-        return false;
-    for (size_t i = 0; i < UUID_LENGTH; i++) {
-        bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (is_dash ? text[i] != '-' : strchr("0123456789abcdefABCDEF", text[i]) == NULL)
-            return false;
-    }
-    return true;
 }
 
 /* Takes a pair from the words; returns how many were its own, 0 when they are none. */
@@ -343,7 +290,8 @@ static int take_pair(char **words, int count, relais_link_name *out)
         out->id = words[0];
         return 1;
     }
-    if (count < 2 || !is_uuid(words[0]) || !is_uuid(words[1]))
+    if (count < 2 || !relais_uuid_is(words[0], strlen(words[0])) ||
+        !relais_uuid_is(words[1], strlen(words[1])))
         return 0;
     out->victims[0] = words[0];
     out->victims[1] = words[1];
@@ -444,15 +392,9 @@ int relais_command_link(const relais_config *config, int argc, char **argv)
 
     if (operands.is_done)
         return operands.exit_code;
-    if (operands.first == argc) {
-        relais_say(_("say what to do: list, show, decide or undo."));
-        return relais_usage_error(argv[0]);
-    }
-    wish.action = find_action(argv[operands.first]);
-    if (wish.action == NULL) {
-        refuse_action(argv[operands.first]);
-        return relais_usage_error(argv[0]);
-    }
+    wish.action = relais_action_choose(RELAIS_NAMES(actions), argc, argv, operands.first);
+    if (wish.action == NULL)
+        return RELAIS_EXIT_USAGE;
     mistake = find_mistake(&wish, argv + operands.first + 1, argc - operands.first - 1);
     if (mistake != NULL) {
         relais_say("%s", _(mistake));

@@ -3,6 +3,7 @@
  */
 #include "cli/options.h"
 
+#include "base/buffer.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/speak.h"
@@ -13,6 +14,9 @@
 
 /* What getopt returns for --help, -h; the options follow from OPTION_BASE. */
 enum { OPTION_HELP = 'h', OPTION_BASE = 256 };
+
+/* The names of all actions of a command, and many more. */
+enum { LIST_MAX = 1024 };
 
 static void list_options(const relais_option *options, size_t count)
 {
@@ -133,4 +137,41 @@ relais_operands relais_options_read_first(const relais_option *options, size_t c
                                           char **argv)
 {
     return read_options(options, count, argc, argv, "+:h");
+}
+
+/* ---- actions -------------------------------------------------------------------------------- */
+
+static const char *list_names(relais_names names, relais_buffer *out)
+{
+    for (size_t i = 0; i < names.count; i++)
+        relais_buffer_append_format(out, "%s%s", i == 0 ? "" : ", ", relais_names_at(names, i));
+    return out->data == NULL ? "" : out->data;
+}
+
+static void refuse_action(relais_names actions, const char *command, const char *word)
+{
+    const char *nearest = word == NULL ? NULL : relais_names_nearest(actions, word);
+    relais_buffer list;
+
+    relais_buffer_init(&list, LIST_MAX);
+    if (word == NULL)
+        relais_say(_("say what to do: %s."), list_names(actions, &list));
+    else if (nearest != NULL)
+        relais_say(_("%s has no action \"%s\". Did you mean %s?"), command, word, nearest);
+    else
+        relais_say(_("%s has no action \"%s\". There is: %s."), command, word,
+                   list_names(actions, &list));
+    relais_buffer_free(&list);
+}
+
+const void *relais_action_choose(relais_names actions, int argc, char **argv, int first)
+{
+    const char *word = first < argc ? argv[first] : NULL;
+    const void *found = word == NULL ? NULL : relais_names_find(actions, word);
+
+    if (found != NULL)
+        return found;
+    refuse_action(actions, argv[0], word);
+    relais_usage_error(argv[0]);
+    return NULL;
 }

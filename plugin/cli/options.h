@@ -5,6 +5,8 @@
 #ifndef RELAIS_CLI_OPTIONS_H
 #define RELAIS_CLI_OPTIONS_H
 
+#include "cli/names.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,5 +49,9 @@ void relais_options_refuse(const relais_option *options, size_t count, const cha
 /* Ends a command that was called wrongly, once what is wrong has been said: prints the usage
  * line and returns the exit code. */
 int relais_usage_error(const char *command);
+
+/* The row of the action that argv[first] names, of the command argv[0]. NULL: it has been said
+ * what was possible, and the command ends with RELAIS_EXIT_USAGE. */
+const void *relais_action_choose(relais_names actions, int argc, char **argv, int first);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "cli/bar.h"
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/key.h"
 #include "cli/options.h"
 #include "cli/parts.h"
@@ -16,10 +17,8 @@
 #include "cli/speak.h"
 #include "cli/table.h"
 #include "cli/unseal.h"
-#include "transform/nearest.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,10 +93,11 @@ static bool list_json(const work *w, relais_error *err)
                                  one->text, "sealed", one->sealed);
         ok = json_array_append_new(list, item) == 0;
     }
-    ok = ok && json_dumpf(list, stdout, JSON_INDENT(2)) == 0;
-    putchar('\n');
-    json_decref(list);
-    return ok || relais_error_set(err, RELAIS_ERR_MEMORY, "the list cannot be written as JSON");
+    if (!ok) {
+        json_decref(list);
+        list = NULL;
+    }
+    return relais_json_print(list, err);
 }
 
 static bool run_list(work *w, relais_error *err)
@@ -300,37 +300,6 @@ static const action actions[] = {
     {"drop", run_drop, true, false, 0},
 };
 
-enum { ACTIONS = sizeof actions / sizeof actions[0] };
-
-/* By name or by a prefix that only one has. */
-static const action *find_action(const char *word)
-{
-    const action *found = NULL;
-    size_t length = strlen(word);
-
-    for (size_t i = 0; i < ACTIONS; i++) {
-        if (length == 0 || strncmp(actions[i].name, word, length) != 0)
-            continue;
-        if (found != NULL)
-            return NULL;
-        found = &actions[i];
-    }
-    return found;
-}
-
-static void refuse_action(const char *word)
-{
-    relais_nearest nearest;
-
-    relais_nearest_init(&nearest, word);
-    for (size_t i = 0; i < ACTIONS; i++)
-        relais_nearest_consider(&nearest, actions[i].name);
-    if (nearest.best != NULL)
-        relais_say(_("quarantine has no action \"%s\". Did you mean %s?"), word, nearest.best);
-    else
-        relais_say(_("quarantine has no action \"%s\"."), word);
-}
-
 typedef struct request {
     const action *action;
     bool as_json, all, yes, raw;
@@ -344,8 +313,6 @@ static bool has_filter(const request *wish)
 {
     return wish->all || wish->class_word != NULL || wish->form != NULL;
 }
-
-#define NO_FD UINT64_MAX /* ask at the terminal */
 
 /* What is wrong with the request as it was typed, or NULL. */
 static const char *find_mistake(const request *wish)
@@ -373,16 +340,9 @@ static const char *find_mistake(const request *wish)
         return N_("only list takes --json");
     if (wish->key != NULL && what->run != run_show && what->run != run_replay)
         return N_("only show and replay take --key");
-    if (wish->key == NULL && wish->passphrase_fd != NO_FD)
+    if (wish->key == NULL && wish->passphrase_fd != RELAIS_CLI_TERMINAL)
         return N_("--passphrase-fd goes with --key");
     return NULL;
-}
-
-static bool read_key(const request *wish, work *w, relais_error *err)
-{
-    int fd = wish->passphrase_fd == NO_FD ? RELAIS_CLI_TERMINAL : (int)wish->passphrase_fd;
-
-    return wish->key == NULL || relais_cli_key_read(wish->key, fd, &w->key, err);
 }
 
 static bool run_request(relais_spool *spool, const request *wish, relais_arena *arena, int *code,
@@ -397,7 +357,8 @@ static bool run_request(relais_spool *spool, const request *wish, relais_arena *
               .as_json = wish->as_json,
               .raw = wish->raw};
     bool ok = relais_selection_make(spool, &filter, arena, &chosen, err) &&
-              read_key(wish, &w, err) && wish->action->run(&w, err);
+              relais_cli_key_read(wish->key, wish->passphrase_fd, &w.key, err) &&
+              wish->action->run(&w, err);
 
     relais_seal_key_free(w.key);
     if (w.left > 0)
@@ -430,7 +391,7 @@ done:
 
 int relais_command_quarantine(const relais_config *config, int argc, char **argv)
 {
-    request wish = {.passphrase_fd = NO_FD};
+    request wish = {.passphrase_fd = RELAIS_CLI_TERMINAL};
     const relais_option options[] = {
         {"json", RELAIS_OPTION_FLAG, &wish.as_json, 0, 0},
         {"all", RELAIS_OPTION_FLAG, &wish.all, 0, 0},
@@ -447,15 +408,9 @@ int relais_command_quarantine(const relais_config *config, int argc, char **argv
 
     if (operands.is_done)
         return operands.exit_code;
-    if (operands.first == argc) {
-        relais_say(_("say what to do: list, show, replay or drop."));
-        return relais_usage_error(argv[0]);
-    }
-    wish.action = find_action(argv[operands.first]);
-    if (wish.action == NULL) {
-        refuse_action(argv[operands.first]);
-        return relais_usage_error(argv[0]);
-    }
+    wish.action = relais_action_choose(RELAIS_NAMES(actions), argc, argv, operands.first);
+    if (wish.action == NULL)
+        return RELAIS_EXIT_USAGE;
     wish.names = argv + operands.first + 1;
     wish.name_count = argc - operands.first - 1;
     mistake = find_mistake(&wish);

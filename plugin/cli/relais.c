@@ -3,9 +3,9 @@
  */
 #include "base/secret.h"
 #include "cli/command.h"
+#include "cli/names.h"
 #include "cli/options.h"
 #include "cli/speak.h"
-#include "transform/nearest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -278,22 +278,9 @@ enum { COMMANDS = sizeof commands / sizeof commands[0] };
 /* ---- names --------------------------------------------------------------------------------------
  */
 
-/* By name, or by a prefix that only one command has. */
 static const relais_command *find_command(const char *word)
 {
-    const relais_command *found = NULL;
-    size_t length = strlen(word);
-
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (length == 0 || strncmp(commands[i].name, word, length) != 0)
-            continue;
-        if (commands[i].name[length] == '\0')
-            return &commands[i];
-        if (found != NULL)
-            return NULL;
-        found = &commands[i];
-    }
-    return found;
+    return relais_names_find(RELAIS_NAMES(commands), word);
 }
 
 static void list_names(void)
@@ -305,13 +292,10 @@ static void list_names(void)
 
 static int refuse_command(const char *word)
 {
-    relais_nearest nearest;
+    const char *nearest = relais_names_nearest(RELAIS_NAMES(commands), word);
 
-    relais_nearest_init(&nearest, word);
-    for (size_t i = 0; i < COMMANDS; i++)
-        relais_nearest_consider(&nearest, commands[i].name);
-    if (nearest.best != NULL)
-        relais_say(_("there is no command \"%s\". Did you mean %s?"), word, nearest.best);
+    if (nearest != NULL)
+        relais_say(_("there is no command \"%s\". Did you mean %s?"), word, nearest);
     else
         relais_say(_("there is no command \"%s\"."), word);
     list_names();

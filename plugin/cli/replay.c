@@ -9,12 +9,12 @@
 #include "base/log.h"
 #include "cli/bar.h"
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/key.h"
 #include "cli/options.h"
 #include "cli/speak.h"
 #include "cli/table.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,17 +52,14 @@ static void hear_refused(void *data, const char *form, const char *instance,
 
 /* ---- the outcome ---------------------------------------------------------------------------- */
 
-static bool print_json(const relais_replay_counts *counts)
+static bool print_json(const relais_replay_counts *counts, relais_error *err)
 {
     json_t *object =
         json_pack("{s:I, s:I, s:I, s:I, s:I}", "found", (json_int_t)counts->found, "replayed",
                   (json_int_t)counts->done, "refused", (json_int_t)counts->refused, "sealed",
                   (json_int_t)counts->sealed, "stopped", (json_int_t)counts->stopped);
-    bool ok = json_dumpf(object, stdout, JSON_INDENT(2)) == 0;
 
-    putchar('\n');
-    json_decref(object);
-    return ok;
+    return relais_json_print(object, err);
 }
 
 static void say_sealed(const relais_replay_counts *counts, bool has_key)
@@ -107,23 +104,16 @@ static void print_text(const relais_replay_counts *counts, bool has_key)
 static int report(const request *wish, const relais_replay_counts *counts)
 {
     bool is_whole = counts->refused + counts->sealed + counts->stopped == 0;
+    relais_error err = {0};
 
-    if (wish->as_json && !print_json(counts))
-        return RELAIS_EXIT_FAILED;
+    if (wish->as_json && !print_json(counts, &err))
+        return relais_say_error(&err);
     if (!wish->as_json)
         print_text(counts, wish->key != NULL);
     return is_whole ? RELAIS_EXIT_OK : RELAIS_EXIT_FAILED;
 }
 
 /* ---- the command ---------------------------------------------------------------------------- */
-
-static bool read_key(const request *wish, relais_seal_key **key, relais_error *err)
-{
-    int fd =
-        wish->passphrase_fd > RELAIS_CLI_FD_MAX ? RELAIS_CLI_TERMINAL : (int)wish->passphrase_fd;
-
-    return wish->key == NULL || relais_cli_key_read(wish->key, fd, key, err);
-}
 
 static bool run(const relais_config *config, const request *wish, const relais_secrets *secrets,
                 const relais_seal_key *key, relais_replay_counts *counts, relais_error *err)
@@ -155,7 +145,8 @@ static int replay(const relais_config *config, const request *wish)
     int code;
 
     relais_log_set_level(RELAIS_LOG_ERROR); /* what mappings were read is the forwarder's news */
-    if (read_key(wish, &key, &err) && relais_secrets_read(&files, &secrets, &err) &&
+    if (relais_cli_key_read(wish->key, wish->passphrase_fd, &key, &err) &&
+        relais_secrets_read(&files, &secrets, &err) &&
         run(config, wish, &secrets, key, &counts, &err))
         code = report(wish, &counts);
     else
@@ -167,7 +158,7 @@ static int replay(const relais_config *config, const request *wish)
 
 int relais_command_replay(const relais_config *config, int argc, char **argv)
 {
-    request wish = {.passphrase_fd = UINT64_MAX};
+    request wish = {.passphrase_fd = RELAIS_CLI_TERMINAL};
     const relais_option options[] = {
         {"key", RELAIS_OPTION_TEXT, &wish.key, 0, 0},
         {"passphrase-fd", RELAIS_OPTION_NUMBER, &wish.passphrase_fd, 0, RELAIS_CLI_FD_MAX},
@@ -185,7 +176,7 @@ int relais_command_replay(const relais_config *config, int argc, char **argv)
         relais_say(_("replay takes no names; --form or --instance choose what is replayed"));
         return relais_usage_error(argv[0]);
     }
-    if (wish.passphrase_fd <= RELAIS_CLI_FD_MAX && wish.key == NULL) {
+    if (wish.passphrase_fd != RELAIS_CLI_TERMINAL && wish.key == NULL) {
         relais_say(_("--passphrase-fd goes with --key"));
         return relais_usage_error(argv[0]);
     }

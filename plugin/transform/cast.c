@@ -5,10 +5,12 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "base/uuid.h"
 #include "transform/answer.h"
 #include "transform/decimal.h"
 #include "transform/moment.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -113,23 +115,6 @@ static void cast_timestamptz(struct casting *casting)
                             moment.offset < 0 ? '-' : '+', offset / 60, offset % 60);
 }
 
-static bool is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-static bool is_uuid(const char *text, size_t length)
-{
-    if (length != 36)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (is_dash ? text[i] != '-' : !is_hex(text[i]))
-            return false;
-    }
-    return true;
-}
-
 /* An instanceID is a UUID behind "uuid:". */
 static void cast_uuid(struct casting *casting)
 {
@@ -142,7 +127,7 @@ static void cast_uuid(struct casting *casting)
         text += sizeof prefix - 1;
         length -= sizeof prefix - 1;
     }
-    if (!is_uuid(text, length)) {
+    if (!relais_uuid_is(text, length)) {
         refuse(casting, (relais_rule){.kind = RELAIS_RULE_UUID});
         return;
     }
@@ -165,7 +150,7 @@ static void cast_bytea(struct casting *casting)
     }
     is_good = length % 2 == 0;
     for (size_t i = 0; is_good && i < length; i++)
-        is_good = is_hex(text[i]);
+        is_good = isxdigit((unsigned char)text[i]);
     if (is_good)
         casting->result = relais_arena_format(casting->arena, "\\x%s", text);
     else
