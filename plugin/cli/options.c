@@ -141,10 +141,14 @@ relais_operands relais_options_read_first(const relais_option *options, size_t c
 
 /* ---- actions -------------------------------------------------------------------------------- */
 
+/* "list, show or choose" */
 static const char *list_names(relais_names names, relais_buffer *out)
 {
-    for (size_t i = 0; i < names.count; i++)
-        relais_buffer_append_format(out, "%s%s", i == 0 ? "" : ", ", relais_names_at(names, i));
+    for (size_t i = 0; i < names.count; i++) {
+        if (i > 0)
+            relais_buffer_append_text(out, i + 1 < names.count ? ", " : _(" or "));
+        relais_buffer_append_text(out, relais_names_at(names, i));
+    }
     return out->data == NULL ? "" : out->data;
 }
 
