@@ -103,10 +103,10 @@ prepare_directory()
     chmod go+x "$dir"
     logs=$dir/log results=$dir/results
     rm -rf "$logs" "$dir/tmp"
-    mkdir -p "$logs" "$dir/tmp"
+    mkdir -p "$logs" "$logs/servers" "$dir/tmp"
     chmod 1777 "$dir/tmp"
     : >"$results"
-    export TMPDIR="$dir/tmp"
+    export TMPDIR="$dir/tmp" RELAIS_TEST_SERVER_LOGS="$logs/servers"
     RELAIS_TEST_MARK=relais-tests-$$-$(date +%s)
     RELAIS_TEST_LONG=
     export RELAIS_TEST_MARK RELAIS_TEST_LONG
@@ -386,6 +386,7 @@ main()
         coverage_lane
     else
         two_lanes
+        if wants e2e; then run_check privacy/logs-of-all-servers /usr/bin/python3 "$root/tests/answers_in_logs.py" "$logs/servers" || true; fi
     fi
     show_failures
     show_coverage

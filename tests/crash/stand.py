@@ -19,6 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), folder) for folder in ("e2e", "load")]
 
 import harness  # noqa: E402  (the end-to-end tests' parts)
+import keptlogs  # noqa: E402
 from database import Database  # noqa: E402
 from keys import Keys  # noqa: E402
 from points import Plan  # noqa: E402
@@ -124,6 +125,7 @@ class Stand:
             self.upstream.stop()
         if self.sql is not None:
             self.sql.close()
+        keptlogs.keep(self.dir)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # ---- configuration ----------------------------------------------------------------------

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 
+import keptlogs
 from keys import Opener
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -84,6 +85,7 @@ class Quickstart:
     def remove(self):
         if os.path.isdir(self.dir):
             self.stop()
+            keptlogs.keep(self.state)
         for directory in {self.state, self.dir, self.top}:
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -25,6 +25,8 @@ import tempfile
 import time
 import urllib.parse
 
+import keptlogs
+
 NGINX = os.environ.get("RELAIS_NGINX", "/usr/sbin/nginx")
 MODULE = os.environ.get("RELAIS_MODULE") or os.path.join(
     os.environ.get("RELAIS_BUILD", "build"), "plugin/nginx/ngx_http_relais_module.so")
@@ -279,4 +281,5 @@ class WebServer:
 
     def remove(self):
         self.stop()
+        keptlogs.keep(self.dir)
         shutil.rmtree(self.dir, ignore_errors=True)
