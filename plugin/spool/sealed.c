@@ -192,6 +192,25 @@ static bool write_head(int fd, const relais_parcel_head *head, size_t *length, r
     return ok;
 }
 
+static bool has_room(const relais_parcel_head *head)
+{
+    relais_buffer text;
+    bool has;
+
+    relais_buffer_init(&text, RELAIS_PARCEL_HEAD_MAX);
+    has = relais_parcel_head_write(head, &text, NULL);
+    relais_buffer_free(&text);
+    return has;
+}
+
+/* A head that leaves no room for the lines that only a sealed one has goes without those that a
+ * phone made long. The whole head is in the sealed bytes. */
+static void make_room(relais_parcel_head *head)
+{
+    if (!has_room(head))
+        head->version = head->instance = head->user = head->device = head->host = "";
+}
+
 static bool write_sealed(const swap *s, const relais_parcel_head *given, staging *file,
                          relais_error *err)
 {
@@ -204,6 +223,7 @@ static bool write_sealed(const swap *s, const relais_parcel_head *given, staging
         head.received = received;
     }
     head.length = 0;
+    make_room(&head);
     if (!write_head(file->fd, &head, &length, err) ||
         !convert_all(s, 0, (uint64_t)s->old.st_size, file, err))
         return false;

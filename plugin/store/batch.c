@@ -325,25 +325,11 @@ static bool deliver_others(relais_work *work, relais_item **items, size_t count,
     return deliver(work, items, kept, err);
 }
 
-/* What may be the fault of a single submission among many. */
-static bool is_items_fault(const relais_error *why)
-{
-    switch (why->code) {
-    case RELAIS_ERR_DATA:
-    case RELAIS_ERR_LIMIT:
-    case RELAIS_ERR_SYSTEM: /* its files could not be read again */
-    case RELAIS_ERR_MISSING:
-        return true;
-    default:
-        return relais_fault_is_memory(why);
-    }
-}
-
 /* The one that stands alone: refused, or left where it is when only a machine is at fault. */
 static bool give_up(relais_work *work, relais_item *item, const struct refusal_place *place,
                     const relais_fault *fault, const relais_error *why, relais_error *err)
 {
-    if (why->code == RELAIS_ERR_DATA || why->code == RELAIS_ERR_LIMIT)
+    if (relais_blame_of(why) == RELAIS_BLAME_DATA)
         return refuse(work, item, place, fault, why, err);
     relais_item_log_later(item, why);
     return true;
@@ -367,7 +353,7 @@ static bool deliver(relais_work *work, relais_item **items, size_t count, relais
         items[i]->verdict = RELAIS_VERDICT_NONE;
     if (place.statements != NULL && (why.code == RELAIS_ERR_DATABASE || relais_fault_is_lock(&why)))
         return deliver_others(work, items, count, &place, &why, err);
-    if (relais_ledger_excuse(&fault, &why) || !is_items_fault(&why)) {
+    if (relais_ledger_excuse(&fault, &why) || relais_blame_of(&why) == RELAIS_BLAME_ALL) {
         *err = why;
         return false;
     }
@@ -406,27 +392,32 @@ static void log_incident(const relais_item *item)
                NULL);
 }
 
-static bool quarantine(relais_work *work, const relais_item *item, size_t *removed,
-                       relais_error *err)
+static void quarantine(relais_work *work, const relais_item *item, size_t *removed)
 {
     relais_error why = {0};
 
     if (!relais_aside_put(work, item, &why)) {
-        if (why.code != RELAIS_ERR_FULL) {
-            *err = why;
-            return false;
-        }
-        relais_item_log_later(item, &why); /* until others have made room */
-        return true;
+        relais_item_log_later(item, &why);
+        return;
     }
     work->counts->quarantined++;
     ++*removed;
     log_refused(item, "parcel.quarantined");
     if (item->is_incident)
         log_incident(item);
-    return true;
 }
 
+static void remove_parcel(relais_work *work, const relais_item *item, size_t *removed)
+{
+    relais_error why = {0};
+
+    if (relais_spool_remove(work->spool, &item->entry, &why))
+        ++*removed;
+    else
+        relais_item_log_later(item, &why);
+}
+
+/* What the spool does not let be put aside or removed stays where it is, and the others go on. */
 static bool finish_item(relais_work *work, relais_item *item, size_t *removed, relais_error *err)
 {
     bool needs_settling = item->verdict == RELAIS_VERDICT_SETTLE ||
@@ -434,22 +425,24 @@ static bool finish_item(relais_work *work, relais_item *item, size_t *removed, r
 
     if (needs_settling && !relais_settle_item(work, item, err))
         return false;
-    if (item->verdict == RELAIS_VERDICT_REFUSED)
-        return quarantine(work, item, removed, err);
+    if (item->verdict == RELAIS_VERDICT_REFUSED) {
+        quarantine(work, item, removed);
+        return true;
+    }
     if (item->verdict == RELAIS_VERDICT_BURIED) {
         work->counts->buried++;
         relais_log(RELAIS_LOG_INFO, "parcel.buried", "parcel", item->entry.name, "form",
                    item->form_id, "submission", relais_item_id(item), NULL);
     } else if (item->verdict != RELAIS_VERDICT_DONE) {
-        return true; /* its form is stopped: the parcel stays */
+        return true; /* its form is stopped, or it is left for later: the parcel stays */
     } else if (item->is_waiting) {
         relais_log(RELAIS_LOG_INFO, "parcel.partial", "parcel", item->entry.name, "form",
                    item->form_id, "submission", item->sub_id, NULL);
     } else if (item->is_held) {
         log_refused(item, "parcel.held");
     }
-    ++*removed;
-    return relais_spool_remove(work->spool, &item->entry, err);
+    remove_parcel(work, item, removed);
+    return true;
 }
 
 bool relais_batch_deliver(relais_work *work, relais_batch *batch, size_t *removed,

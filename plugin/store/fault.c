@@ -70,9 +70,18 @@ const char *relais_sqlstate_words(const char *sqlstate)
     return "the database refused";
 }
 
-bool relais_fault_is_memory(const relais_error *err)
+relais_blame relais_blame_of(const relais_error *err)
 {
-    return strcmp(err->sqlstate, "53200") == 0;
+    switch (err->code) {
+    case RELAIS_ERR_DATA:
+    case RELAIS_ERR_LIMIT:
+        return RELAIS_BLAME_DATA;
+    case RELAIS_ERR_SYSTEM: /* its files could not be read again */
+    case RELAIS_ERR_MISSING:
+        return RELAIS_BLAME_MACHINE;
+    default:
+        return strcmp(err->sqlstate, "53200") == 0 ? RELAIS_BLAME_MACHINE : RELAIS_BLAME_ALL;
+    }
 }
 
 bool relais_fault_is_lock(const relais_error *err)

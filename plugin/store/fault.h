@@ -30,9 +30,16 @@ relais_error_code relais_sqlstate_class(const char *sqlstate);
 /* What a SQLSTATE means, in a few words for people. */
 const char *relais_sqlstate_words(const char *sqlstate);
 
-/* True when the server has not the memory for what it was given: a very large file, which
- * must not hold up the small ones. */
-bool relais_fault_is_memory(const relais_error *err);
+/* Whose fault it is that submissions cannot be delivered, and so what becomes of them. */
+typedef enum {
+    RELAIS_BLAME_DATA,    /* one submission's answers: it is refused */
+    RELAIS_BLAME_MACHINE, /* one submission that a machine cannot take now: it waits */
+    RELAIS_BLAME_ALL      /* nobody's among them: all wait */
+} relais_blame;
+
+/* Of an error that one submission, or one among many, met. The server's want of memory (53200)
+ * is blamed on a very large file, which must not hold up the small ones. */
+relais_blame relais_blame_of(const relais_error *err);
 
 /* True when a lock could not be had in time: somebody keeps a table. */
 bool relais_fault_is_lock(const relais_error *err);

@@ -440,18 +440,32 @@ static void conclude(relais_settlement *s)
         relais_binding_resume(s->binding);
 }
 
-/* What neither the ledger nor the record can take: quarantined without a ledger row. */
-static bool refuse_item(relais_item *item, const relais_error *why, relais_arena *arena,
-                        relais_error *err)
+static bool explain(const relais_error *why, relais_reason *reason, relais_arena *arena,
+                    relais_error *err)
 {
-    if (why->code != RELAIS_ERR_DATA && why->code != RELAIS_ERR_LIMIT) {
-        *err = *why;
-        return false;
+    reason->class_word = relais_error_word(why->code);
+    reason->text = relais_arena_text(arena, why->text);
+    return reason->text != NULL || relais_arena_error(arena, err);
+}
+
+/* What neither the ledger nor the record can take is quarantined without a ledger row; what a
+ * machine cannot do now stays where it is. */
+static bool blame_item(relais_item *item, const relais_error *why, relais_arena *arena,
+                       relais_error *err)
+{
+    switch (relais_blame_of(why)) {
+    case RELAIS_BLAME_DATA:
+        item->verdict = RELAIS_VERDICT_REFUSED;
+        return explain(why, &item->reason, arena, err);
+    case RELAIS_BLAME_MACHINE:
+        item->verdict = RELAIS_VERDICT_NONE;
+        relais_item_log_later(item, why);
+        return true;
+    case RELAIS_BLAME_ALL:
+        break;
     }
-    item->verdict = RELAIS_VERDICT_REFUSED;
-    item->reason.class_word = relais_error_word(why->code);
-    item->reason.text = relais_arena_text(arena, why->text);
-    return item->reason.text != NULL || relais_arena_error(arena, err);
+    *err = *why;
+    return false;
 }
 
 bool relais_settle_item(relais_work *work, relais_item *item, relais_error *err)
@@ -482,11 +496,7 @@ bool relais_settle_item(relais_work *work, relais_item *item, relais_error *err)
     case RELAIS_TRY_STOPPED:
         return true;
     default:
-        if (relais_fault_is_memory(&why)) {
-            relais_item_log_later(item, &why);
-            return true;
-        }
-        return refuse_item(item, &why, work->batch, err);
+        return blame_item(item, &why, work->batch, err);
     }
 }
 
@@ -504,14 +514,21 @@ bool relais_settle_again(relais_work *work, const relais_asked *asked, relais_ag
                            .choice = asked->choice,
                            .binding =
                                relais_mappings_find(work->mappings, asked->form_id, &unsure)};
+    relais_error why = {0};
 
     *outcome = RELAIS_AGAIN_STOPPED;
     if (s.binding == NULL || relais_binding_is_stopped(s.binding))
         return true;
     relais_arena_reset(work->settle);
-    switch (settle(&s, err)) {
+    switch (settle(&s, &why)) {
     case RELAIS_TRY_FAILED:
-        return false;
+        if (relais_blame_of(&why) != RELAIS_BLAME_DATA) {
+            *err = why;
+            return false;
+        }
+        *outcome = RELAIS_AGAIN_REFUSED;
+        relais_reason_init(reason);
+        return explain(&why, reason, work->settle, err);
     case RELAIS_TRY_DONE:
         *outcome = RELAIS_AGAIN_DONE;
         return true;
@@ -535,6 +552,32 @@ bool relais_settle_again(relais_work *work, const relais_asked *asked, relais_ag
 
 /* ---- what is held ----------------------------------------------------------------------- */
 
+/* What is one record's fault, or too much for a machine now, holds up no other. */
+static bool leave_held(const relais_settlement *s, const char *sub_id, const relais_error *why,
+                       relais_error *err)
+{
+    char text[1024];
+
+    if (relais_blame_of(why) == RELAIS_BLAME_ALL) {
+        *err = *why;
+        return false;
+    }
+    relais_log(RELAIS_LOG_ERROR, "held.later", "submission", sub_id, "form", s->form_id, "text",
+               relais_error_format(why, text, sizeof text), NULL);
+    return true;
+}
+
+static void note_delivered(const relais_settlement *s, const char *sub_id, size_t *progress)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->versions[i].sub_id, sub_id) == 0 &&
+            relais_settlement_mark(s, sub_id) == NULL) {
+            relais_log(RELAIS_LOG_INFO, "held.delivered", "submission", sub_id, "form", s->form_id,
+                       NULL);
+            ++*progress;
+        }
+}
+
 static bool settle_held_version(relais_work *work, const char *sub_id, const char *form_id,
                                 const char *instance_id, size_t *progress, relais_error *err)
 {
@@ -543,21 +586,16 @@ static bool settle_held_version(relais_work *work, const char *sub_id, const cha
                            .form_id = form_id,
                            .instance_id = instance_id,
                            .binding = relais_mappings_find(work->mappings, form_id, &unsure)};
+    relais_error why = {0};
 
     if (s.binding == NULL || relais_binding_is_stopped(s.binding))
         return true;
     relais_arena_reset(work->settle);
-    switch (settle(&s, err)) {
+    switch (settle(&s, &why)) {
     case RELAIS_TRY_FAILED:
-        return false;
+        return leave_held(&s, sub_id, &why, err);
     case RELAIS_TRY_DONE:
-        for (size_t i = 0; i < s.count; i++)
-            if (strcmp(s.versions[i].sub_id, sub_id) == 0 &&
-                relais_settlement_mark(&s, sub_id) == NULL) {
-                relais_log(RELAIS_LOG_INFO, "held.delivered", "submission", sub_id, "form", form_id,
-                           NULL);
-                ++*progress;
-            }
+        note_delivered(&s, sub_id, progress);
         return true;
     default:
         return true;

@@ -513,6 +513,25 @@ static void test_full_disk_is_said_so(void **state)
     assert_int_equal(count_quarantine(f), 0);
 }
 
+/* Such a head fits, and has no room for the line "sealed". */
+static void test_a_head_that_is_nearly_too_long(void **state)
+{
+    fixture *f = *state;
+    relais_spool_entry entry = fixture_put(f, secret);
+    relais_parcel_head head = a_head();
+    relais_reason reason = a_reason("data");
+    char percents[RELAIS_PARCEL_VALUE_MAX + 1] = "";
+    relais_error err = {0};
+
+    memset(percents, '%', sizeof percents - 1);
+    head.version = head.instance = head.user = head.device = head.host = percents;
+    head.form = percents + 100;
+    assert_ok(relais_quarantine_put_sealed(f->spool, &entry, &reason, &head, turn_bits, NULL, &err),
+              err);
+    assert_int_equal(fixture_count(f, "new"), 0);
+    assert_int_equal(count_quarantine(f), 2);
+}
+
 static int setup(void **state)
 {
     die_at = fail_at = never;
@@ -539,6 +558,7 @@ int main(void)
         TEST(test_replay_any_call_fails),
         TEST(test_without_nameless_files),
         TEST(test_full_disk_is_said_so),
+        TEST(test_a_head_that_is_nearly_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

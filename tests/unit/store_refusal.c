@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SECRET "Zoungrana"
@@ -74,6 +75,40 @@ static void one_bad_among_fifty_stands_alone(void **state)
                    "SELECT convert_from(xml, 'UTF8') LIKE '%%" SECRET "%%'"
                    "  FROM relais.submission WHERE state = 'quarantined'");
     }
+}
+
+/* The parcel that came last. */
+static void last_waiting(fixture *f, relais_spool_entry *entry)
+{
+    relais_spool_entry entries[200];
+    size_t count, total;
+
+    assert_ok(relais_spool_list(f->spool, entries, 200, &count, &total, &f->err), f->err);
+    assert_in_range(count, 1, 199);
+    *entry = entries[count - 1];
+}
+
+/* A directory stands where the reason is to be written. */
+static void what_cannot_be_put_aside_holds_up_no_other(void **state)
+{
+    fixture *f = *state;
+    relais_spool_entry bad;
+    char block[256];
+
+    store_visit(f, "", "uuid:bad", NULL, "<code>c1</code>", NULL);
+    last_waiting(f, &bad);
+    snprintf(block, sizeof block, "%s/quarantine/.%s.reason.part", f->spool_directory, bad.name);
+    assert_int_equal(mkdir(block, 0755), 0);
+    post_many(f, 120, -1, NULL);
+    assert_false(store_try_forward(f));
+    assert_non_null(strstr(f->err.text, "1 parcels stay"));
+    assert_int_equal(f->counts.delivered, 120);
+    assert_int_equal(store_waiting(f), 1);
+    assert_int_equal(store_quarantined(f), 0);
+    assert_int_equal(rmdir(block), 0);
+    store_forward(f);
+    assert_int_equal(f->counts.quarantined, 1);
+    assert_int_equal(store_waiting(f), 0);
 }
 
 static void replay_after_the_list_was_mended_delivers(void **state)
@@ -237,6 +272,37 @@ static void reference_to_a_row_that_may_come_is_held_until_it_does(void **state)
                "  JOIN lab.follow USING (sub_id)");
 }
 
+/* The server has no memory for one of them. */
+static void a_held_one_that_cannot_be_settled_holds_up_no_other(void **state)
+{
+    fixture *f = *state;
+
+    store_ask(f, "CREATE FUNCTION lab.guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                 " IF NEW.said = 's1' THEN RAISE EXCEPTION USING ERRCODE = '53200'; END IF;"
+                 " RETURN NEW; END $$;"
+                 "CREATE TRIGGER guard BEFORE INSERT ON lab.follow FOR EACH ROW"
+                 " EXECUTE FUNCTION lab.guard()");
+    store_ask(f, "ALTER TABLE lab.follow DISABLE TRIGGER guard");
+    for (int i = 0; i < 3; i++) {
+        char xml[256];
+        snprintf(xml, sizeof xml,
+                 "<data id=\"follow\"><code>r1</code><said>s%d</said><meta><instanceID>uuid:f%d"
+                 "</instanceID></meta></data>",
+                 i, i);
+        store_post(f, "", xml, NULL);
+    }
+    store_forward(f);
+    assert_int_equal(f->counts.held, 3);
+    store_ask(f, "ALTER TABLE lab.follow ENABLE TRIGGER guard");
+    store_ask(f, "INSERT INTO lab.registry VALUES ('r1', gen_random_uuid(), 's', now())");
+    store_forward(f);
+    assert_sql(f, "s0 s2", "SELECT string_agg(said, ' ' ORDER BY said) FROM lab.follow");
+    assert_sql(f, "1", "SELECT count(*) FROM relais.submission WHERE state = 'held'");
+    store_ask(f, "DROP TRIGGER guard ON lab.follow");
+    store_forward(f);
+    assert_sql(f, "3", "SELECT count(*) FROM lab.follow");
+}
+
 static void child_before_parent_in_one_batch_ends_delivered(void **state)
 {
     fixture *f = *state;
@@ -332,6 +398,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(one_bad_among_fifty_stands_alone),
+        TEST(what_cannot_be_put_aside_holds_up_no_other),
         TEST(replay_after_the_list_was_mended_delivers),
         TEST(phone_that_sends_a_quarantined_form_again_is_a_retry),
         TEST(unknown_form_is_quarantined_with_its_bytes),
@@ -339,6 +406,7 @@ int main(void)
         TEST(damaged_and_cut_parcels_are_quarantined),
         TEST(what_only_another_server_could_read_is_quarantined),
         TEST(reference_to_a_row_that_may_come_is_held_until_it_does),
+        TEST(a_held_one_that_cannot_be_settled_holds_up_no_other),
         TEST(child_before_parent_in_one_batch_ends_delivered),
         TEST(held_ones_release_each_other),
         TEST(missing_reference_data_are_not_held),
