@@ -1,7 +1,5 @@
 /*
  * Opening sealed parcels. See unseal.h.
- *
- * The sealed bytes are mapped, not read: OpenSSL's reader makes a copy of its own.
  */
 #include "cli/unseal.h"
 
@@ -10,21 +8,29 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+static bool read_segment(void *data, uint64_t offset, char *bytes, size_t size, size_t *length,
+                         relais_error *err)
+{
+    const relais_segment *from = data;
+    size_t left = offset < from->length ? from->length - (size_t)offset : 0;
+    ssize_t n;
+
+    do
+        n = pread(from->fd, bytes, left < size ? left : size, from->offset + (off_t)offset);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return relais_error_system(err, errno, NULL, "the sealed parcel cannot be read");
+    *length = (size_t)n;
+    return true;
+}
+
 bool relais_unseal_convert(void *key, const relais_segment *from, relais_spool_write *write,
                            void *to, relais_error *err)
 {
-    size_t length = (size_t)from->offset + from->length;
-    char *file;
-    bool ok;
+    relais_segment segment = *from;
+    const relais_seal_source source = {read_segment, &segment, from->length};
 
-    if (from->length == 0)
-        return relais_error_set(err, RELAIS_ERR_SYNTAX, "these are no sealed bytes");
-    file = mmap(NULL, length, PROT_READ, MAP_PRIVATE, from->fd, 0);
-    if (file == MAP_FAILED)
-        return relais_error_system(err, errno, NULL, "the sealed parcel cannot be read");
-    ok = relais_unseal(key, file + from->offset, from->length, write, to, err);
-    munmap(file, length);
-    return ok;
+    return relais_unseal(key, &source, write, to, err);
 }
 
 bool relais_unseal_fits(const relais_seal_key *key, const relais_parcel *sealed)

@@ -20,6 +20,7 @@
 #include "base/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define RELAIS_SEAL_KEY_ID_SIZE 65 /* 64 hex digits and NUL */
 
@@ -75,11 +76,21 @@ void relais_seal_key_free(relais_seal_key *key);
 /* The same id as that of the certificate over this key. */
 const char *relais_seal_key_id_of(const relais_seal_key *key);
 
-/* Hands the plain bytes to `write` piece by piece. That they are whole and unchanged is known
- * only at the end: after false nothing that was written may be used. RELAIS_ERR_DAMAGED when
- * they were changed or sealed for another key (the two cannot be told apart),
- * RELAIS_ERR_SYNTAX when they are not sealed bytes at all. */
-RELAIS_MUST_USE bool relais_unseal(const relais_seal_key *key, const void *bytes, size_t length,
+/* Sealed bytes, wherever they are. `read` fills `bytes` with up to `size` of those from `offset`
+ * on, and sets *length, to 0 at the end. */
+typedef struct relais_seal_source {
+    bool (*read)(void *data, uint64_t offset, char *bytes, size_t size, size_t *length,
+                 relais_error *err);
+    void *data;
+    uint64_t length;
+} relais_seal_source;
+
+/* Hands the plain bytes to `write` piece by piece, in bounded memory. That they are whole and
+ * unchanged is known only at the end: after false nothing that was written may be used.
+ * RELAIS_ERR_DAMAGED when they were changed or sealed for another key (the two cannot be told
+ * apart), RELAIS_ERR_SYNTAX when they are not sealed bytes at all, else what `source` or `write`
+ * said. */
+RELAIS_MUST_USE bool relais_unseal(const relais_seal_key *key, const relais_seal_source *source,
                                    relais_seal_writer *write, void *write_data, relais_error *err);
 
 /* As relais_unseal, appending to a buffer, which is wiped and emptied when that fails. Whoever

@@ -4,12 +4,12 @@
 #include "xform/seal.h"
 
 #include "xform/seal_bio.h"
+#include "xform/seal_layout.h"
 
 #include <openssl/cms.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,47 +96,71 @@ const char *relais_seal_key_id_of(const relais_seal_key *key)
 
 /* ---- Opening ---- */
 
-static bool decrypt(const relais_seal_key *key, BIO *in, relais_seal_sink *sink, relais_error *err)
+static bool decrypt(const relais_seal_key *key, const relais_seal_layout *layout,
+                    relais_seal_sink *sink, relais_error *err)
 {
-    CMS_ContentInfo *cms = d2i_CMS_bio(in, NULL);
+    BIO *in = BIO_new_mem_buf(layout->envelope.data, (int)layout->envelope.length);
+    CMS_ContentInfo *cms = in == NULL ? NULL : d2i_CMS_bio(in, NULL);
+    BIO *content = relais_seal_content_bio(layout, err);
     BIO *end = relais_seal_sink_bio(sink);
-    bool ok = cms != NULL && end != NULL &&
-              CMS_decrypt(cms, key->key, NULL, NULL, end, CMS_BINARY) > 0 && !sink->has_failed;
+    bool ok = cms != NULL && content != NULL && end != NULL &&
+              CMS_decrypt(cms, key->key, NULL, content, end, CMS_BINARY) > 0 && !sink->has_failed &&
+              err->code == RELAIS_ERR_NONE;
 
     if (cms == NULL)
         relais_seal_fail(err, RELAIS_ERR_SYNTAX, NULL, "these are no sealed bytes");
     else if (!ok)
         relais_seal_fail(err, RELAIS_ERR_DAMAGED, NULL,
                          "it was sealed for another key, or changed since");
+    BIO_free(content);
     BIO_free(end);
+    BIO_free(in);
     CMS_ContentInfo_free(cms);
     return ok;
 }
 
-bool relais_unseal(const relais_seal_key *key, const void *bytes, size_t length,
+bool relais_unseal(const relais_seal_key *key, const relais_seal_source *source,
                    relais_seal_writer *write, void *write_data, relais_error *err)
 {
-    relais_seal_sink sink = {.write = write, .data = write_data, .err = err};
-    BIO *in;
-    bool ok;
+    relais_error why = {0}; /* the first that fails says why */
+    relais_seal_sink sink = {.write = write, .data = write_data, .err = &why};
+    relais_seal_layout layout;
+    bool ok = relais_seal_layout_read(source, &layout, &why) && decrypt(key, &layout, &sink, &why);
 
-    if (length > INT_MAX)
-        return relais_error_set(err, RELAIS_ERR_LIMIT, "too much to be opened in one piece");
-    ERR_clear_error();
-    in = BIO_new_mem_buf(length == 0 ? "" : bytes, (int)length);
-    if (in == NULL)
-        return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
-    ok = decrypt(key, in, &sink, err);
-    BIO_free(in);
+    relais_seal_layout_free(&layout);
+    if (!ok && err != NULL)
+        *err = why;
     return ok;
+}
+
+/* ---- In memory ---- */
+
+typedef struct memory {
+    const char *bytes;
+    size_t length;
+} memory;
+
+static bool read_memory(void *data, uint64_t offset, char *bytes, size_t size, size_t *length,
+                        relais_error *err)
+{
+    const memory *from = data;
+    size_t left = offset < from->length ? from->length - (size_t)offset : 0;
+
+    (void)err;
+    *length = left < size ? left : size;
+    if (*length > 0)
+        memcpy(bytes, from->bytes + offset, *length);
+    return true;
 }
 
 bool relais_unseal_bytes(const relais_seal_key *key, const void *bytes, size_t length,
                          relais_buffer *out, relais_error *err)
 {
+    memory from = {bytes, length};
+    const relais_seal_source source = {read_memory, &from, length};
     size_t before = out->length;
 
-    if (relais_unseal(key, bytes, length, relais_seal_to_buffer, out, err))
+    if (relais_unseal(key, &source, relais_seal_to_buffer, out, err))
         return true;
     if (out->data != NULL) {
         explicit_bzero(out->data + before, out->length - before);

@@ -457,6 +457,89 @@ static void test_stream_failures(void **state)
     relais_seal_free(seal);
 }
 
+/* Sealed bytes that come three at a time, are cut short, and from some place on cannot be read. */
+typedef struct dribble {
+    relais_buffer sealed;
+    uint64_t cut, fails_at;
+} dribble;
+
+static bool dribble_read(void *data, uint64_t offset, char *bytes, size_t size, size_t *length,
+                         relais_error *err)
+{
+    const dribble *from = data;
+    uint64_t left = offset < from->cut ? from->cut - offset : 0;
+
+    if (offset >= from->fails_at)
+        return relais_error_set(err, RELAIS_ERR_SYSTEM, "the source broke");
+    size = size < 3 ? size : 3;
+    *length = left < size ? (size_t)left : size;
+    memcpy(bytes, from->sealed.data + offset, *length);
+    return true;
+}
+
+static bool collect(void *data, const char *bytes, size_t length, relais_error *err)
+{
+    (void)err;
+    relais_buffer_append(data, bytes, length);
+    return true;
+}
+
+static relais_error_code unseal_dribble(dribble *from, uint64_t cut, uint64_t fails_at)
+{
+    relais_error err = {0};
+    relais_seal_key *key = private_key("ec.key");
+    const relais_seal_source pieces = {dribble_read, from, cut};
+    drain open_end = {.fails_at = UINT64_MAX};
+    bool ok;
+
+    from->cut = cut;
+    from->fails_at = fails_at;
+    ok = relais_unseal(key, &pieces, take, &open_end, &err);
+    assert_true(ok == (err.code == RELAIS_ERR_NONE));
+    assert_true(!ok || open_end.taken == 200000);
+    relais_seal_key_free(key);
+    return err.code;
+}
+
+static void test_opening_a_stream_piece_by_piece(void **state)
+{
+    relais_error err = {0};
+    relais_seal *seal = certificate("ec.crt");
+    source from = {.left = 200000, .fails_at = UINT64_MAX};
+    dribble given = {.cut = 0};
+    uint64_t whole;
+
+    (void)state;
+    relais_buffer_init(&given.sealed, 1 << 20);
+    assert_true(relais_seal_stream(seal, give, &from, collect, &given.sealed, &err));
+    whole = given.sealed.length;
+    assert_int_equal(unseal_dribble(&given, whole, UINT64_MAX), RELAIS_ERR_NONE);
+    for (uint64_t cut = 0; cut < whole; cut += cut < 600 || cut + 600 > whole ? 1 : 9973)
+        assert_int_equal(unseal_dribble(&given, cut, UINT64_MAX), RELAIS_ERR_SYNTAX);
+    for (uint64_t bad = 0; bad < whole; bad += 9973)
+        assert_int_equal(unseal_dribble(&given, whole, bad), RELAIS_ERR_SYSTEM);
+    relais_buffer_free(&given.sealed);
+    relais_seal_free(seal);
+}
+
+/* A tag and a length with more noughts before them than there are bytes. */
+static void test_heads_without_end_are_no_sealed_bytes(void **state)
+{
+    static const char tag[] =
+        "\x1f\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80";
+    static const char length[] = "\x30\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    dribble given = {.cut = 0};
+
+    (void)state;
+    relais_buffer_init(&given.sealed, 1 << 20);
+    relais_buffer_append(&given.sealed, tag, sizeof tag - 1);
+    assert_int_equal(unseal_dribble(&given, sizeof tag - 1, UINT64_MAX), RELAIS_ERR_SYNTAX);
+    relais_buffer_reset(&given.sealed);
+    relais_buffer_append(&given.sealed, length, sizeof length - 1);
+    assert_int_equal(unseal_dribble(&given, sizeof length - 1, UINT64_MAX), RELAIS_ERR_SYNTAX);
+    relais_buffer_free(&given.sealed);
+}
+
 static long peak_kilobytes(void)
 {
     struct rusage usage;
@@ -501,6 +584,8 @@ int main(void)
         cmocka_unit_test(test_stream_opens_by_the_command),
         cmocka_unit_test(test_stream_of_nothing),
         cmocka_unit_test(test_stream_failures),
+        cmocka_unit_test(test_opening_a_stream_piece_by_piece),
+        cmocka_unit_test(test_heads_without_end_are_no_sealed_bytes),
     };
 
     return cmocka_run_group_tests(tests, make_keys, remove_keys);
