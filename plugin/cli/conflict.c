@@ -126,11 +126,19 @@ static bool run_list(const work *w, int *code, relais_error *err)
 
 /* ---- show ----------------------------------------------------------------------------------- */
 
+static bool is_version(const char *word)
+{
+    return relais_uuid_is(word, strlen(word));
+}
+
 static bool run_show(const work *w, int *code, relais_error *err)
 {
-    const relais_conflict_wish wish = {w->wish->version, w->wish->with, w->key, w->wish->as_json};
+    relais_conflict_wish wish = {w->wish->version, w->wish->with, w->key, w->wish->as_json};
     bool is_sealed = false;
 
+    if (!is_version(wish.sub_id) &&
+        !relais_conflict_named(w->store, wish.sub_id, w->arena, &wish.sub_id, err))
+        return false;
     if (!relais_conflict_show(w->store, &wish, w->arena, &is_sealed, err))
         return false;
     if (is_sealed)
@@ -207,14 +215,13 @@ static const char *find_mistake(request *wish, char **words, int count)
 {
     const action *what = wish->action;
 
-    if (what->takes_version && (count == 0 || !relais_uuid_is(words[0], strlen(words[0]))))
+    if (what->takes_version && (count == 0 || (what->run == run_choose && !is_version(words[0]))))
         return N_("name the version by its id, as relais conflict list shows it");
     if (what->takes_version)
         wish->version = words[0];
     if (count > (what->takes_version ? 1 : 0))
         return N_("there is a word too many");
-    if (wish->with != NULL &&
-        (what->run != run_show || !relais_uuid_is(wish->with, strlen(wish->with))))
+    if (wish->with != NULL && (what->run != run_show || !is_version(wish->with)))
         return N_("--with names, for show, the version to compare with by its id");
     if (what->takes_author && (wish->by == NULL || wish->by[0] == '\0'))
         return N_("--by says who chooses");

@@ -141,8 +141,8 @@ static const relais_command commands[] = {
         "quarantine replay.\n")},
     {"conflict", relais_command_conflict, true,
      "list [--all] [--json] [--limit N] |\n"
-     "                       show VERSION [--with VERSION] [--key FILE [--passphrase-fd N]] "
-     "[--json] |\n"
+     "                       show VERSION|RECORD [--with VERSION] [--key FILE [--passphrase-fd "
+     "N]] [--json] |\n"
      "                       choose VERSION --by NAME [--reason TEXT] [--key FILE "
      "[--passphrase-fd N]]",
      N_("review versions of a submission that contradict each other"),
@@ -152,7 +152,8 @@ static const relais_command commands[] = {
         "  list             what waits for a choice: each current version, and what contradicts "
         "it\n"
         "  show VERSION     all versions of its record, and in which answers this one and the\n"
-        "                   current one differ; prints answers, for you alone\n"
+        "                   current one differ; prints answers, for you alone; a record or\n"
+        "                   instance id does as well\n"
         "  choose VERSION   make it the current one: its rows take the place of the others'\n"
         "\n"
         "  --all            list also what was decided\n"

@@ -35,6 +35,19 @@ static const char list_sql[] = RIVAL
     "    OR EXISTS (SELECT FROM relais.choice o WHERE o.rivals @> ARRAY[s.sub_id])"
     " ORDER BY s.form_id, s.record_id, s.received_at, s.sub_id LIMIT $2::bigint";
 
+/* One line a record; those that conflict are few, where the ledger has no index of instances. */
+static const char named_sql[] =
+    "SELECT DISTINCT ON (r.form_id, r.record_id) r.sub_id"
+    "  FROM (SELECT o.form_id, o.record_id, o.sub_id, true AS is_open"
+    "          FROM relais.submission o"
+    "         WHERE o.state = 'conflict' AND o.state <> 'delivered' AND o.state <> 'superseded'"
+    "        UNION ALL"
+    "        SELECT o.form_id, o.record_id, o.sub_id, false"
+    "          FROM relais.choice d JOIN relais.submission o USING (sub_id)) r"
+    "  JOIN relais.submission s USING (form_id, record_id)"
+    " WHERE $1 IN (s.record_id, s.instance_id)"
+    " ORDER BY r.form_id, r.record_id, r.is_open DESC, r.sub_id LIMIT 2";
+
 static const char record_sql[] =
     RIVAL "  FROM relais.submission r"
           "  JOIN relais.submission s USING (form_id, record_id)" LAST_CHOICE
@@ -119,6 +132,27 @@ bool relais_conflict_list(relais_store *store, bool all, size_t limit, relais_ar
     ok = copy_rivals(rows, arena, out, err);
     PQclear(rows);
     return ok;
+}
+
+bool relais_conflict_named(relais_store *store, const char *name, relais_arena *arena,
+                           const char **sub_id, relais_error *err)
+{
+    PGresult *rows;
+    bool ok;
+
+    if (!call(store, named_sql, name, NULL, &rows, err))
+        return false;
+    ok = PQntuples(rows) == 1;
+    if (ok)
+        *sub_id = relais_arena_text(arena, PQgetvalue(rows, 0, 0));
+    else if (PQntuples(rows) == 0)
+        relais_error_set(err, RELAIS_ERR_MISSING,
+                         "%s is in no conflict; relais conflict list --all names them", name);
+    else
+        relais_error_set(err, RELAIS_ERR_MISSING,
+                         "%s is in conflict more than once; name a version by its id", name);
+    PQclear(rows);
+    return ok && (*sub_id != NULL || relais_arena_error(arena, err));
 }
 
 bool relais_conflict_record(relais_store *store, const char *sub_id, relais_arena *arena,

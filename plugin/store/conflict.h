@@ -30,6 +30,13 @@ RELAIS_MUST_USE bool relais_conflict_list(relais_store *store, bool all, size_t 
                                           relais_arena *arena, relais_rivals *out,
                                           relais_error *err);
 
+/* By the id of a record or of an instance, which is what a person has at hand: a version of that
+ * record which contradicts another, or which was chosen; *sub_id is the arena's. RELAIS_ERR_MISSING
+ * when there is none, or when two records are meant. */
+RELAIS_MUST_USE bool relais_conflict_named(relais_store *store, const char *name,
+                                           relais_arena *arena, const char **sub_id,
+                                           relais_error *err);
+
 /* All versions of the record that a version belongs to; RELAIS_ERR_MISSING when there is none. */
 RELAIS_MUST_USE bool relais_conflict_record(relais_store *store, const char *sub_id,
                                             relais_arena *arena, relais_rivals *out,

@@ -138,6 +138,16 @@ class Showing(Conflict):
         done = self.run_it("show", "00000000-0000-4000-8000-000000000000", code=1)
         self.assertIn("the ledger has no version", done.stderr)
 
+    def test_by_the_id_that_a_person_has_at_hand(self):
+        ids, versions = self.fork()
+        for name in (ids[0], ids[1], ids[2]):  # the record's, and those of its edits
+            with self.subTest(name=ids.index(name)):
+                shown = json.loads(self.run_it("show", name, "--json").stdout)
+                self.assertEqual(shown["differences"], [{"path": "/data/age", "a": "15", "b": "16"}])
+        self.choose(versions[2])
+        self.assertEqual(json.loads(self.run_it("show", ids[0], "--json").stdout)["b"], versions[2])
+        self.assertIn("is in no conflict", self.run_it("show", new_id(), code=1).stderr)
+
 
 class Choosing(Conflict):
     def test_the_rows_are_those_of_the_chosen_version(self):
@@ -237,7 +247,7 @@ class Choosing(Conflict):
         self.assertIn("relais check", self.choose(second, code=1).stderr)
 
     def test_misuse_says_what_to_do(self):
-        for arguments, words in ((("choose",), "name the version"), (("show", "x"), "name the version"),
+        for arguments, words in ((("choose",), "name the version"), (("choose", "x", "--by", "me"), "name the version"),
                                  (("choose", "00000000-0000-4000-8000-000000000000"), "--by says who"),
                                  (("list", "--by", "me"), "only choose"), (("lost",), "Did you mean list"), ((), "what to do")):
             with self.subTest(arguments=arguments):
