@@ -13,6 +13,7 @@
 
 #include "sources/idset.h"
 #include "sources/servertime.h"
+#include "xform/xml.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ typedef struct memory {
 /* ---- forms ------------------------------------------------------------------------------- */
 
 static xmlDocPtr ask_document(relais_worker *worker, const char *target, const char *root,
-                              const char *what, relais_error *err)
+                              const char *what, relais_arena *arena, relais_error *err)
 {
     relais_answer answer;
 
@@ -45,24 +46,22 @@ static xmlDocPtr ask_document(relais_worker *worker, const char *target, const c
                          what, answer.status);
         return NULL;
     }
-    return relais_briefcase_parse(&worker->answer, root, what, err);
+    return relais_briefcase_parse(&worker->answer, root, what, arena, err);
 }
 
 static bool list_forms(relais_worker *worker, json_t *out, relais_error *err)
 {
-    xmlDocPtr doc =
-        ask_document(worker, "/formList", "xforms", relais_translate("the list of forms"), err);
+    xmlDocPtr doc = ask_document(worker, "/formList", "xforms",
+                                 relais_translate("the list of forms"), worker->arena, err);
     xmlNodePtr form;
 
     if (doc == NULL)
         return false;
     for (form = xmlDocGetRootElement(doc)->children; form != NULL; form = form->next) {
-        const char *id =
-            relais_briefcase_text(relais_briefcase_child(form, "formID"), worker->arena);
+        const char *id = relais_xml_text(relais_xml_child(form, "formID"), worker->arena);
         if (id != NULL && id[0] != '\0')
             json_array_append_new(out, json_string(id));
     }
-    xmlFreeDoc(doc);
     return true;
 }
 
@@ -72,10 +71,9 @@ static const char *find_definition(relais_worker *worker, xmlDocPtr list, const 
     xmlNodePtr one = xmlDocGetRootElement(list)->children;
 
     for (; one != NULL; one = one->next) {
-        const char *id =
-            relais_briefcase_text(relais_briefcase_child(one, "formID"), worker->arena);
+        const char *id = relais_xml_text(relais_xml_child(one, "formID"), worker->arena);
         if (id != NULL && strcmp(id, form) == 0)
-            return relais_briefcase_text(relais_briefcase_child(one, "downloadUrl"), worker->arena);
+            return relais_xml_text(relais_xml_child(one, "downloadUrl"), worker->arena);
     }
     return NULL;
 }
@@ -87,7 +85,7 @@ static const char *find_root(xmlDocPtr definition)
     xmlNodePtr node = xmlDocGetRootElement(definition);
 
     for (size_t i = 0; i < sizeof path / sizeof path[0]; i++)
-        node = relais_briefcase_child(node, path[i]);
+        node = node == NULL ? NULL : relais_xml_child(node, path[i]);
     for (node = node == NULL ? NULL : node->children; node != NULL; node = node->next)
         if (node->type == XML_ELEMENT_NODE)
             return (const char *)node->name;
@@ -100,8 +98,8 @@ static bool read_root(relais_walk *walk, relais_error *err)
 {
     relais_worker *worker = walk->worker;
     memory *own = walk->memory;
-    xmlDocPtr list =
-        ask_document(worker, "/formList", "xforms", relais_translate("the list of forms"), err);
+    xmlDocPtr list = ask_document(worker, "/formList", "xforms",
+                                  relais_translate("the list of forms"), worker->arena, err);
     const char *target, *root;
     xmlDocPtr definition;
 
@@ -109,16 +107,15 @@ static bool read_root(relais_walk *walk, relais_error *err)
     if (list == NULL)
         return false;
     target = find_definition(worker, list, walk->form);
-    xmlFreeDoc(list);
     if (target == NULL || target[0] == '\0')
         return true;
-    definition = ask_document(worker, target, "html", relais_translate("a form's definition"), err);
+    definition = ask_document(worker, target, "html", relais_translate("a form's definition"),
+                              worker->arena, err);
     if (definition == NULL)
         return false;
     root = find_root(definition);
     if (root != NULL && strlen(root) < sizeof own->root)
         snprintf(own->root, sizeof own->root, "%s", root);
-    xmlFreeDoc(definition);
     return true;
 }
 
@@ -177,7 +174,7 @@ static bool take_ids(const relais_walk *walk, xmlNodePtr list, relais_page *page
         if (row == NULL)
             return false;
         page->listed++;
-        row->id = row->instance = relais_briefcase_text(id, page->arena);
+        row->id = row->instance = relais_xml_text(id, page->arena);
         row->version = relais_arena_text(page->arena, own->root);
         if (row->id == NULL || row->version == NULL)
             return relais_arena_error(page->arena, err);
@@ -205,16 +202,15 @@ static bool take_page(relais_walk *walk, xmlDocPtr doc, relais_page *page, relai
 {
     xmlNodePtr top = xmlDocGetRootElement(doc);
     const char *before = relais_json_text(walk->place, "cursor");
-    const char *after =
-        relais_briefcase_text(relais_briefcase_child(top, "resumptionCursor"), page->arena);
+    const char *after = relais_xml_text(relais_xml_child(top, "resumptionCursor"), page->arena);
 
     if (after == NULL)
         return relais_arena_error(page->arena, err);
-    if (!take_ids(walk, relais_briefcase_child(top, "idList"), page, err))
+    if (!take_ids(walk, relais_xml_child(top, "idList"), page, err))
         return false;
     judge_cursor(walk, before, after, page);
     page->next = json_pack("{s:s}", "cursor", page->listed == 0 ? before : after);
-    return page->next != NULL || relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
+    return relais_page_has_next(page, err);
 }
 
 static bool tell_page(relais_walk *walk, relais_page *page, relais_error *err)
@@ -226,11 +222,10 @@ static bool tell_page(relais_walk *walk, relais_page *page, relais_error *err)
     if (target == NULL)
         return relais_arena_error(page->arena, err);
     doc = ask_document(walk->worker, target, "idChunk", relais_translate("the list of submissions"),
-                       err);
+                       page->arena, err);
     if (doc == NULL)
         return false;
     ok = take_page(walk, doc, page, err);
-    xmlFreeDoc(doc);
     return ok;
 }
 
@@ -286,11 +281,10 @@ static bool fetch(relais_worker *worker, const relais_row *row, relais_error *er
     if (answer.status != 200)
         return relais_worker_put_aside(worker, row, "gone", NULL, err);
     doc = relais_briefcase_parse(&worker->answer, "submission",
-                                 relais_translate("a submission's XML"), err);
+                                 relais_translate("a submission's XML"), worker->arena, err);
     if (doc == NULL)
         return false;
     ok = deliver(worker, row, doc, err);
-    xmlFreeDoc(doc);
     return ok;
 }
 

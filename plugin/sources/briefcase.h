@@ -9,15 +9,11 @@
 
 #include <libxml/tree.h>
 
-/* NULL, with RELAIS_ERR_DATA, unless the bytes are XML with that root element. */
+/* NULL, with RELAIS_ERR_DATA, unless the bytes are XML with that root element, within the limits of
+ * a form. Freed with the arena. */
 RELAIS_MUST_USE xmlDocPtr relais_briefcase_parse(const relais_buffer *bytes, const char *root,
-                                                 const char *what, relais_error *err);
-
-/* The first child element of that name, or NULL. */
-xmlNodePtr relais_briefcase_child(xmlNodePtr parent, const char *name);
-
-/* The trimmed text of a node, in the arena; "" for NULL. NULL without memory. */
-const char *relais_briefcase_text(xmlNodePtr node, relais_arena *arena);
+                                                 const char *what, relais_arena *arena,
+                                                 relais_error *err);
 
 /* Takes the submission out of a download: its XML, without what the server added to the root,
  * goes to `xml`; its attribute submissionDate to `received`; its files are offers. */

@@ -8,80 +8,35 @@
  */
 #include "sources/briefcase.h"
 
-#include "base/text.h"
-#include "openrosa/tags.h"
+#include "xform/form.h"
+#include "xform/xml.h"
 
-#include <libxml/parser.h>
 #include <string.h>
 
 #define SUBMISSIONS_NAMESPACE "http://opendatakit.org/submissions"
 
-/* Before libxml2 sees it, whose guards HUGE lifts: no document type, and no element that takes it
- * minutes. Servers that speak this API write UTF-8. */
-static bool is_harmless(const relais_buffer *bytes)
-{
-    relais_tags tags = {0};
-
-    return bytes->length >= 4 && bytes->length < INT32_MAX &&
-           relais_tags_can_count(bytes->data, bytes->length) &&
-           relais_tags_pass(&tags, bytes->data, bytes->length) == bytes->length && !tags.is_wide &&
-           memmem(bytes->data, bytes->length, "<!DOCTYPE", 9) == NULL;
-}
-
 xmlDocPtr relais_briefcase_parse(const relais_buffer *bytes, const char *root, const char *what,
-                                 relais_error *err)
+                                 relais_arena *arena, relais_error *err)
 {
-    int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_HUGE;
-    xmlDocPtr doc = NULL;
-    xmlNodePtr top;
+    relais_error why = {0};
+    relais_xml_fault fault;
+    xmlDocPtr doc;
 
-    if (is_harmless(bytes))
-        doc = xmlReadMemory(bytes->data, (int)bytes->length, NULL, NULL, options);
-    top = doc == NULL ? NULL : xmlDocGetRootElement(doc);
-    if (top != NULL && doc->intSubset == NULL && strcmp((const char *)top->name, root) == 0)
+    if (relais_xml_parse(bytes->data, bytes->length, &RELAIS_FORM_LIMITS, arena, &doc, &fault,
+                         &why) &&
+        relais_xml_is(xmlDocGetRootElement(doc), root))
         return doc;
-    xmlFreeDoc(doc);
-    relais_error_set(err, RELAIS_ERR_DATA,
-                     "the server's answer to %s is not the XML that was expected (%zu bytes); look "
-                     "whether url and kind are right",
-                     what, bytes->length);
+    if (why.code == RELAIS_ERR_MEMORY)
+        *err = why;
+    else
+        relais_error_set(err, RELAIS_ERR_DATA,
+                         "the server's answer to %s is not the XML that was expected (%zu bytes); "
+                         "look whether url and kind are right",
+                         what, bytes->length);
     return NULL;
-}
-
-xmlNodePtr relais_briefcase_child(xmlNodePtr parent, const char *name)
-{
-    xmlNodePtr child = parent == NULL ? NULL : parent->children;
-
-    for (; child != NULL; child = child->next)
-        if (child->type == XML_ELEMENT_NODE && strcmp((const char *)child->name, name) == 0)
-            return child;
-    return NULL;
-}
-
-const char *relais_briefcase_text(xmlNodePtr node, relais_arena *arena)
-{
-    xmlChar *content = node == NULL ? NULL : xmlNodeGetContent(node);
-    const char *start = (const char *)content, *copy;
-    size_t length = content == NULL ? 0 : strlen(start);
-
-    if (content == NULL)
-        return "";
-    relais_trim(&start, &length);
-    copy = relais_arena_copy(arena, start, length);
-    xmlFree(content);
-    return copy;
 }
 
 /* ---- the submission ---------------------------------------------------------------------- */
-
-static xmlNodePtr first_element(xmlNodePtr parent)
-{
-    xmlNodePtr child = parent == NULL ? NULL : parent->children;
-
-    while (child != NULL && child->type != XML_ELEMENT_NODE)
-        child = child->next;
-    return child;
-}
 
 /* meta/instanceID, wherever the form puts its meta. */
 static bool has_instance_id(xmlNodePtr node)
@@ -89,8 +44,7 @@ static bool has_instance_id(xmlNodePtr node)
     for (xmlNodePtr child = node->children; child != NULL; child = child->next) {
         if (child->type != XML_ELEMENT_NODE)
             continue;
-        if (strcmp((const char *)child->name, "meta") == 0 &&
-            relais_briefcase_child(child, "instanceID") != NULL)
+        if (relais_xml_is(child, "meta") && relais_xml_child(child, "instanceID") != NULL)
             return true;
         if (has_instance_id(child))
             return true;
@@ -152,10 +106,10 @@ static const char *md5_of(const char *hash)
 
 static bool take_file(xmlNodePtr node, relais_arena *arena, relais_offer *out)
 {
-    const char *hash = relais_briefcase_text(relais_briefcase_child(node, "hash"), arena);
+    const char *hash = relais_xml_text(relais_xml_child(node, "hash"), arena);
 
-    out->name = relais_briefcase_text(relais_briefcase_child(node, "filename"), arena);
-    out->target = relais_briefcase_text(relais_briefcase_child(node, "downloadUrl"), arena);
+    out->name = relais_xml_text(relais_xml_child(node, "filename"), arena);
+    out->target = relais_xml_text(relais_xml_child(node, "downloadUrl"), arena);
     out->md5 = hash == NULL ? NULL : md5_of(hash);
     return out->name != NULL && out->target != NULL && out->md5 != NULL;
 }
@@ -184,7 +138,8 @@ bool relais_briefcase_take(xmlDocPtr download, relais_arena *arena, relais_buffe
                            relais_error *err)
 {
     xmlNodePtr top = xmlDocGetRootElement(download);
-    xmlNodePtr root = first_element(relais_briefcase_child(top, "data"));
+    xmlNodePtr data = relais_xml_child(top, "data");
+    xmlNodePtr root = data == NULL ? NULL : xmlFirstElementChild(data);
     xmlChar *date;
 
     if (root == NULL)

@@ -309,7 +309,7 @@ static void begin_anew(const relais_walk *walk, relais_page *page)
 
 static bool has_place(const relais_page *page, relais_error *err)
 {
-    return page->next != NULL || relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
+    return relais_page_has_next(page, err);
 }
 
 /* ---- a page ------------------------------------------------------------------------------ */

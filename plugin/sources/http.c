@@ -3,16 +3,14 @@
  */
 #include "sources/http.h"
 
+#include "base/backoff.h"
 #include "sources/transfer.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-/* The first pause after a failure and the longest, in seconds. A server that names a pause is
- * believed up to an hour. */
-static const double FIRST_PAUSE = 0.5;
-static const double LONGEST_PAUSE = 60;
+/* A server that names a pause is believed up to an hour. */
+static const relais_backoff PAUSES = {.first = 0.5, .most = 60};
 static const double LONGEST_ASKED = 3600;
 
 enum { REDIRECTS_MAX = 5, ADDRESSES_MAX = 64 * 1024 };
@@ -145,18 +143,9 @@ static outcome try_once(relais_http *http, const relais_ask *ask, const relais_a
 
 static double pause_seconds(uint64_t failures, double asked)
 {
-    double seconds = FIRST_PAUSE;
-    uint16_t dice = 0;
-
     if (asked > 0)
         return asked < LONGEST_ASKED ? asked : LONGEST_ASKED;
-    while (failures-- > 1 && seconds < LONGEST_PAUSE)
-        seconds *= 2;
-    if (seconds > LONGEST_PAUSE)
-        seconds = LONGEST_PAUSE;
-    if (getrandom(&dice, sizeof dice, GRND_NONBLOCK) < 0)
-        dice = 0;
-    return seconds * (0.75 + 0.5 * dice / UINT16_MAX);
+    return relais_backoff_seconds(PAUSES, failures);
 }
 
 /* ---- the whole --------------------------------------------------------------------------- */

@@ -119,6 +119,9 @@ const relais_kind *relais_kind_find(const char *name);
 RELAIS_MUST_USE relais_row *relais_page_add(relais_page *page, relais_error *err);
 RELAIS_MUST_USE bool relais_page_add_deleted(relais_page *page, const char *id, relais_error *err);
 
+/* RELAIS_ERR_MEMORY when the place after it could not be made. */
+RELAIS_MUST_USE bool relais_page_has_next(const relais_page *page, relais_error *err);
+
 /* A document that must be JSON, an object or an array; NULL is an error. */
 RELAIS_MUST_USE json_t *relais_worker_json(relais_worker *worker, const char *target,
                                            const char *what, relais_answer *answer,

@@ -96,21 +96,7 @@ static void set_rechecked(json_t *place)
     json_object_set_new(place, "rechecked", json_string(now));
 }
 
-static bool has_place(const relais_page *page, relais_error *err)
-{
-    return page->next != NULL || relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
-}
-
 /* ---- what is new ------------------------------------------------------------------------- */
-
-static json_t *new_query(const relais_walk *walk, uint64_t after)
-{
-    json_t *query = json_pack("{s:{s:I}}", "_id", "$gt", (json_int_t)after);
-
-    if (query != NULL && walk->since[0] != '\0')
-        json_object_set_new(query, "_submission_time", json_pack("{s:s}", "$gte", walk->since));
-    return query;
-}
 
 static bool take_new(relais_walk *walk, const json_t *records, relais_page *page, relais_error *err)
 {
@@ -153,8 +139,8 @@ static bool tell_new(relais_walk *walk, relais_page *page, relais_error *err)
     uint64_t total;
     bool ok;
 
-    if (!relais_records_ask(walk, &dialect, new_query(walk, own->last), page->arena, &records,
-                            &total, &answer, err))
+    if (!relais_records_ask(walk, &dialect, relais_records_since(walk, own->last), page->arena,
+                            &records, &total, &answer, err))
         return false;
     walk->total = page->listed + total;
     ok = relais_records_check(records, own->last, total, err) && take_new(walk, records, page, err);
@@ -162,7 +148,7 @@ static bool tell_new(relais_walk *walk, relais_page *page, relais_error *err)
         page->next = moves ? place_of(walk, own->last) : json_copy((json_t *)walk->place);
         if (page->next != NULL && json_array_size(records) < RELAIS_RECORDS_PAGE)
             end_new(walk, page);
-        ok = has_place(page, err);
+        ok = relais_page_has_next(page, err);
     }
     json_decref(records);
     return ok;
@@ -227,7 +213,7 @@ static bool tell_changed(relais_walk *walk, relais_page *page, relais_error *err
         if (page->next != NULL && is_end)
             set_rechecked(page->next);
         page->is_last = is_end;
-        ok = has_place(page, err);
+        ok = relais_page_has_next(page, err);
     }
     json_decref(records);
     return ok;

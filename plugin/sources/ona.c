@@ -92,11 +92,6 @@ static json_t *place_of(const relais_walk *walk)
     return place;
 }
 
-static bool has_place(const relais_page *page, relais_error *err)
-{
-    return page->next != NULL || relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
-}
-
 /* The first answer of the pull says until when edits are told by it. */
 static void set_until(const relais_walk *walk, const relais_answer *answer)
 {
@@ -114,15 +109,6 @@ static void set_until(const relais_walk *walk, const relais_answer *answer)
 }
 
 /* ---- what is new ------------------------------------------------------------------------- */
-
-static json_t *new_query(const relais_walk *walk, uint64_t after)
-{
-    json_t *query = json_pack("{s:{s:I}}", "_id", "$gt", (json_int_t)after);
-
-    if (query != NULL && walk->since[0] != '\0')
-        json_object_set_new(query, "_submission_time", json_pack("{s:s}", "$gte", walk->since));
-    return query;
-}
 
 static const char *stamp_of(const json_t *record)
 {
@@ -167,8 +153,8 @@ static bool tell_new(relais_walk *walk, relais_page *page, relais_error *err)
     uint64_t total;
     bool ok;
 
-    if (!relais_records_ask(walk, &dialect, new_query(walk, own->last), page->arena, &records,
-                            &total, &answer, err))
+    if (!relais_records_ask(walk, &dialect, relais_records_since(walk, own->last), page->arena,
+                            &records, &total, &answer, err))
         return false;
     set_until(walk, &answer);
     ok = relais_records_check(records, own->last, 0, err) && take_new(walk, records, page, err);
@@ -178,7 +164,7 @@ static bool tell_new(relais_walk *walk, relais_page *page, relais_error *err)
     if (!ok)
         return false;
     page->next = place_of(walk);
-    return has_place(page, err);
+    return relais_page_has_next(page, err);
 }
 
 /* ---- what was edited --------------------------------------------------------------------- */
@@ -251,7 +237,7 @@ static bool tell_edited(relais_walk *walk, relais_page *page, relais_error *err)
         page->is_last = json_array_size(records) == 0;
     }
     json_decref(records);
-    return ok && has_place(page, err);
+    return ok && relais_page_has_next(page, err);
 }
 
 static bool tell_page(relais_walk *walk, relais_page *page, relais_error *err)

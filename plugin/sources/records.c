@@ -75,6 +75,15 @@ bool relais_records_ask(relais_walk *walk, const relais_dialect *dialect, json_t
     return ok;
 }
 
+json_t *relais_records_since(const relais_walk *walk, uint64_t after)
+{
+    json_t *query = json_pack("{s:{s:I}}", "_id", "$gt", (json_int_t)after);
+
+    if (query != NULL && walk->since[0] != '\0')
+        json_object_set_new(query, "_submission_time", json_pack("{s:s}", "$gte", walk->since));
+    return query;
+}
+
 bool relais_records_check(const json_t *records, uint64_t after, uint64_t total,
                           relais_error *fault)
 {

@@ -27,6 +27,10 @@ RELAIS_MUST_USE bool relais_records_ask(relais_walk *walk, const relais_dialect 
                                         json_t *query, relais_arena *arena, json_t **records,
                                         uint64_t *total, relais_answer *answer, relais_error *err);
 
+/* The filter of the records that came after the one with the number `after` and, when the command
+ * says so, not before walk->since; NULL without memory. */
+json_t *relais_records_since(const relais_walk *walk, uint64_t after);
+
 /* False when the records do not ascend from above `after`, or are fewer than they must be:
  * `fault` says what the server contradicts. */
 bool relais_records_check(const json_t *records, uint64_t after, uint64_t total,

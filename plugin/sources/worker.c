@@ -41,6 +41,11 @@ relais_row *relais_page_add(relais_page *page, relais_error *err)
     return row;
 }
 
+bool relais_page_has_next(const relais_page *page, relais_error *err)
+{
+    return page->next != NULL || relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
+}
+
 bool relais_page_add_deleted(relais_page *page, const char *id, relais_error *err)
 {
     /* Grown one by one: deletions are rare. */

@@ -8,6 +8,7 @@
 #ifndef RELAIS_STORE_CONNECTION_H
 #define RELAIS_STORE_CONNECTION_H
 
+#include "base/backoff.h"
 #include "store/catalogue.h"
 #include "store/fault.h"
 #include "store/params.h"
@@ -17,6 +18,10 @@
 
 /* The most statements that one pipeline carries: the row shapes of a batch's forms. */
 #define RELAIS_PIPELINE_MAX 1024
+
+/* A restarted PostgreSQL answers within a second or two; after half a minute's waits nothing is
+ * gained by asking more often. */
+#define RELAIS_STORE_BACKOFF ((relais_backoff){.first = 0.2, .most = 30})
 
 typedef struct relais_prepared {
     uint64_t hash;

@@ -8,7 +8,6 @@
 #include "store/forwarder.h"
 
 #include "base/log.h"
-#include "store/backoff.h"
 #include "store/batch.h"
 #include "store/ledger.h"
 #include "store/settle.h"
@@ -307,7 +306,7 @@ static bool run_loop(struct forwarder *f, relais_error *err)
             }
             log_down(f, &why);
             recover(f, &why);
-            wait_alive(f, relais_backoff_seconds(f->failures), true);
+            wait_alive(f, relais_backoff_seconds(RELAIS_STORE_BACKOFF, f->failures), true);
             break;
         }
     }

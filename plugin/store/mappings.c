@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "store/backoff.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -314,7 +313,8 @@ void relais_binding_stop(relais_binding *binding, const relais_error *why)
     char text[1024];
 
     binding->failures++;
-    binding->again = relais_clock() + relais_backoff_seconds(binding->failures);
+    binding->again =
+        relais_clock() + relais_backoff_seconds(RELAIS_STORE_BACKOFF, binding->failures);
     binding->generation = 0;
     binding->why = *why;
     if (is_news)

@@ -9,7 +9,6 @@
 #include "store/settle.h"
 
 #include "base/log.h"
-#include "store/kept.h"
 #include "store/ledger.h"
 #include "store/settlement.h"
 
@@ -68,21 +67,6 @@ static void judge_version(const relais_settlement *s, relais_version *version)
                            version->state != RELAIS_STATE_ERASED;
 }
 
-/* What a version's row shall say when its rows do not stand. */
-static relais_state resting_state(const relais_version *version)
-{
-    if (version->state == RELAIS_STATE_QUARANTINED || version->state == RELAIS_STATE_ERASED)
-        return version->state;
-    switch (version->role) {
-    case RELAIS_ROLE_SUPERSEDED:
-        return RELAIS_STATE_SUPERSEDED;
-    case RELAIS_ROLE_CONFLICT:
-        return version->is_judged ? RELAIS_STATE_SUPERSEDED : RELAIS_STATE_CONFLICT;
-    default:
-        return RELAIS_STATE_HELD;
-    }
-}
-
 static void judge_versions(const relais_settlement *s)
 {
     for (size_t i = 0; i < s->count; i++)
@@ -128,112 +112,6 @@ static bool share_files(const relais_settlement *s, relais_error *err)
 
     return s->item == NULL || s->item->file_count == 0 ||
            relais_ledger_share_files(work->store, &work->params, &s->item, 1, err);
-}
-
-/* ---- what the ledger shall say ---------------------------------------------------------- */
-
-static bool fill_loaded(const relais_settlement *s, size_t i, relais_version_update *update,
-                        relais_error *err)
-{
-    const relais_output *output = s->outputs[i];
-    relais_arena *arena = s->work->settle;
-
-    if (!relais_settlement_find_missing(s, output, &update->missing, err))
-        return false;
-    update->state = update->missing == NULL ? RELAIS_STATE_DELIVERED : RELAIS_STATE_PARTIAL;
-    update->mapping = s->made_by[i];
-    update->is_loaded = true;
-    if (s->versions[i].is_sealed) {
-        update->trace = relais_trace_json(&s->binding->statements, output, arena);
-        if (update->trace == NULL)
-            return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
-    }
-    if (output->unmapped_count == 0)
-        return true;
-    update->unmapped = relais_array_literal(arena, output->unmapped, output->unmapped_count);
-    return update->unmapped != NULL || relais_arena_error(arena, err);
-}
-
-static bool has_current(const relais_settlement *s, const char *root)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (s->versions[i].role == RELAIS_ROLE_CURRENT && strcmp(s->versions[i].root, root) == 0)
-            return true;
-    return false;
-}
-
-/* An encrypted version whose files have not all come. One record has one version at most that is
- * delivered or partial. */
-static void fill_waiting(const relais_settlement *s, const relais_version *version,
-                         const char *missing, relais_version_update *update)
-{
-    update->missing = missing;
-    if (update->state == RELAIS_STATE_HELD && !has_current(s, version->root))
-        update->state = RELAIS_STATE_PARTIAL;
-}
-
-static bool fill_resting(const relais_settlement *s, const relais_version *version,
-                         relais_version_update *update, relais_error *err)
-{
-    const relais_mark *mark = relais_settlement_mark(s, version->sub_id);
-
-    update->state = resting_state(version);
-    if (mark != NULL && mark->missing != NULL) {
-        fill_waiting(s, version, mark->missing, update);
-        return true;
-    }
-    if (mark == NULL || relais_state_is_current(update->state)) {
-        update->missing = version->awaited;
-        return true;
-    }
-    update->reason = relais_reason_json(&mark->reason, s->work->settle);
-    return update->reason != NULL || relais_arena_error(s->work->settle, err);
-}
-
-/* A version that was held and is held again, for a reason of the same class, keeps its row. */
-static bool is_unchanged(const relais_settlement *s, const relais_version *version,
-                         const relais_version_update *update)
-{
-    const relais_mark *mark = relais_settlement_mark(s, version->sub_id);
-
-    return !relais_settlement_is_item(s, version) && !update->is_loaded &&
-           update->state == version->ledger_state && strcmp(version->record, version->root) == 0 &&
-           (mark == NULL || strcmp(mark->reason.class_word, version->reason_class) == 0);
-}
-
-/* Rows that stand as they stood; and, without a mapping, all that is not the item's. */
-static bool is_kept(const relais_settlement *s, const relais_version *version,
-                    const relais_output *output)
-{
-    if (s->binding == NULL)
-        return !relais_settlement_is_item(s, version);
-    return version->role == RELAIS_ROLE_CURRENT && output == NULL;
-}
-
-static bool write_versions(const relais_settlement *s, relais_error *err)
-{
-    relais_arena *arena = s->work->settle;
-    relais_version_update *updates = relais_arena_alloc(arena, s->count * sizeof *updates);
-    size_t count = 0;
-
-    if (updates == NULL)
-        return relais_arena_error(arena, err);
-    for (size_t i = 0; i < s->count; i++) {
-        relais_version *version = &s->versions[i];
-        relais_version_update *update = &updates[count];
-        if (is_kept(s, version, s->outputs[i]))
-            continue;
-        memset(update, 0, sizeof *update);
-        update->sub_id = version->sub_id;
-        update->record = version->root;
-        if (!(s->outputs[i] != NULL ? fill_loaded(s, i, update, err)
-                                    : fill_resting(s, version, update, err)))
-            return false;
-        version->state = update->state;
-        if (!is_unchanged(s, version, update))
-            count++;
-    }
-    return relais_versions_update(s->work->store, &s->work->params, updates, count, err);
 }
 
 /* ---- the transaction -------------------------------------------------------------------- */
@@ -379,7 +257,8 @@ static relais_try try_settle(relais_settlement *s, relais_error *err)
     }
     if (!is_copied && keeps_files(s) && !relais_settlement_copy_files(s, err))
         return RELAIS_TRY_FAILED;
-    if (!write_versions(s, err) || (s->binding != NULL && !relais_settlement_keep(s, err)) ||
+    if (!relais_settlement_write_versions(s, err) ||
+        (s->binding != NULL && !relais_settlement_keep(s, err)) ||
         !relais_settlement_note_choice(s, err) || !share_files(s, err))
         return RELAIS_TRY_FAILED;
     return commit_try(s, err);
@@ -502,24 +381,32 @@ bool relais_settle_item(relais_work *work, relais_item *item, relais_error *err)
 
 /* ---- a version of the ledger, once more ------------------------------------------------------ */
 
+/* False when the form has no mapping that can be used now. */
+static bool begin_ledgers(relais_settlement *s)
+{
+    bool unsure;
+
+    s->binding = relais_mappings_find(s->work->mappings, s->form_id, &unsure);
+    if (s->binding == NULL || relais_binding_is_stopped(s->binding))
+        return false;
+    relais_arena_reset(s->work->settle);
+    return true;
+}
+
 bool relais_settle_again(relais_work *work, const relais_asked *asked, relais_again *outcome,
                          relais_reason *reason, relais_error *err)
 {
-    bool unsure;
     relais_settlement s = {.work = work,
                            .form_id = asked->form_id,
                            .instance_id = asked->instance_id,
                            .asked = asked->sub_id,
                            .key = asked->key,
-                           .choice = asked->choice,
-                           .binding =
-                               relais_mappings_find(work->mappings, asked->form_id, &unsure)};
+                           .choice = asked->choice};
     relais_error why = {0};
 
     *outcome = RELAIS_AGAIN_STOPPED;
-    if (s.binding == NULL || relais_binding_is_stopped(s.binding))
+    if (!begin_ledgers(&s))
         return true;
-    relais_arena_reset(work->settle);
     switch (settle(&s, &why)) {
     case RELAIS_TRY_FAILED:
         if (relais_blame_of(&why) != RELAIS_BLAME_DATA) {
@@ -581,16 +468,11 @@ static void note_delivered(const relais_settlement *s, const char *sub_id, size_
 static bool settle_held_version(relais_work *work, const char *sub_id, const char *form_id,
                                 const char *instance_id, size_t *progress, relais_error *err)
 {
-    bool unsure;
-    relais_settlement s = {.work = work,
-                           .form_id = form_id,
-                           .instance_id = instance_id,
-                           .binding = relais_mappings_find(work->mappings, form_id, &unsure)};
+    relais_settlement s = {.work = work, .form_id = form_id, .instance_id = instance_id};
     relais_error why = {0};
 
-    if (s.binding == NULL || relais_binding_is_stopped(s.binding))
+    if (!begin_ledgers(&s))
         return true;
-    relais_arena_reset(work->settle);
     switch (settle(&s, &why)) {
     case RELAIS_TRY_FAILED:
         return leave_held(&s, sub_id, &why, err);

@@ -1,6 +1,7 @@
 /*
  * A record being settled: its versions, those that cannot be loaded now, and the rows of the
- * one that is current. settle.c runs the transaction, record.c rewrites the rows.
+ * one that is current. settle.c runs the transaction, record.c rewrites the rows, settle_states.c
+ * says in the ledger what has become of them.
  */
 #ifndef RELAIS_STORE_SETTLEMENT_H
 #define RELAIS_STORE_SETTLEMENT_H
@@ -93,6 +94,11 @@ RELAIS_MUST_USE bool relais_settlement_evaluate(const relais_settlement *s,
 /* Keeps the rows of sealed versions that may have to be loaded later, and no others: of the item
  * and of what a key has opened. After the versions have their states. */
 RELAIS_MUST_USE bool relais_settlement_keep(const relais_settlement *s, relais_error *err);
+
+/* Writes the state of each version, after the records' rows were written; versions whose rows stand
+ * as they stood keep theirs. */
+RELAIS_MUST_USE bool relais_settlement_write_versions(const relais_settlement *s,
+                                                      relais_error *err);
 
 /* Of a choice, after the versions were judged: DONE when the version is to become current, and its
  * rivals are no longer conflicts; else SAME or BESIDE. */

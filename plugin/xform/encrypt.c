@@ -20,9 +20,6 @@
 /* Collect and Central make keys of 2,048 bits; below that nothing is locked any more. */
 enum { RSA_BITS_MIN = 2048, KEY_FILE_MAX = 64 * 1024 };
 
-static const relais_xml_limits limits = {.depth = RELAIS_FORM_DEPTH_MAX,
-                                         .nodes = RELAIS_FORM_NODES_MAX};
-
 /* The form's document and what is looked up in it. */
 #define FORM_MEMORY_MAX ((size_t)128 * 1024 * 1024)
 
@@ -170,8 +167,8 @@ static bool encrypt(const char *form_file, const char *base64, relais_arena *are
 
     relais_buffer_init(&bytes, RELAIS_ENCRYPT_FORM_MAX);
     ok = relais_seal_slurp(form_file, &bytes, err) &&
-         relais_xml_parse(bytes.length == 0 ? "" : bytes.data, bytes.length, &limits, arena, &doc,
-                          &fault, err) &&
+         relais_xml_parse(bytes.length == 0 ? "" : bytes.data, bytes.length, &RELAIS_FORM_LIMITS,
+                          arena, &doc, &fault, err) &&
          set_key(doc, base64, err) && write_form(doc, out, err);
     relais_buffer_free(&bytes);
     if (!ok)

@@ -14,9 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const relais_xml_limits limits = {.depth = RELAIS_FORM_DEPTH_MAX,
-                                         .nodes = RELAIS_FORM_NODES_MAX};
-
 /* ---- the file --------------------------------------------------------------------------- */
 
 static bool read_descriptor(int fd, const char *file, relais_buffer *out, relais_error *err)
@@ -60,7 +57,7 @@ static bool parse_file(const char *file, relais_arena *arena, xmlDocPtr *doc, re
 
     relais_buffer_init(&bytes, RELAIS_FORM_XML_MAX);
     ok = read_file(file, &bytes, err) &&
-         relais_xml_parse(bytes.data, bytes.length, &limits, arena, doc, &fault, err);
+         relais_xml_parse(bytes.data, bytes.length, &RELAIS_FORM_LIMITS, arena, doc, &fault, err);
     relais_buffer_free(&bytes);
     return ok;
 }

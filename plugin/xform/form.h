@@ -19,6 +19,10 @@ typedef enum {
  * in it, has one for ten bytes. 200 MB, in commands alone. */
 #define RELAIS_FORM_NODES_MAX 1600000
 
+/* Both, as xml.h wants them. */
+#define RELAIS_FORM_LIMITS                                                                         \
+    ((relais_xml_limits){.depth = RELAIS_FORM_DEPTH_MAX, .nodes = RELAIS_FORM_NODES_MAX})
+
 /* One node of the primary instance, in document order. */
 typedef struct relais_form_node {
     const char *path; /* "/data/person/age", by local names */
