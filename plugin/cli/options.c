@@ -26,7 +26,7 @@ static void list_options(const relais_option *options, size_t count)
     fputs("--help\n", stderr);
 }
 
-void relais_options_refuse(const relais_option *options, size_t count, const char *word)
+static void refuse_option(const relais_option *options, size_t count, const char *word)
 {
     relais_nearest nearest;
     const char *name = word + strspn(word, "-");
@@ -90,7 +90,7 @@ static void say_refusal(const relais_option *options, size_t count, int code, co
     else if (optopt >= OPTION_BASE)
         relais_say(_("--%s takes no value."), options[optopt - OPTION_BASE].name);
     else
-        relais_options_refuse(options, count, word);
+        refuse_option(options, count, word);
 }
 
 static void fill_getopt(const relais_option *options, size_t count, struct option *table)

@@ -43,9 +43,6 @@ relais_operands relais_options_read(const relais_option *options, size_t count, 
 relais_operands relais_options_read_first(const relais_option *options, size_t count, int argc,
                                           char **argv);
 
-/* Says on standard error that `word` is not one of the options. */
-void relais_options_refuse(const relais_option *options, size_t count, const char *word);
-
 /* Ends a command that was called wrongly, once what is wrong has been said: prints the usage
  * line and returns the exit code. */
 int relais_usage_error(const char *command);

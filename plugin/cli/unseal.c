@@ -38,7 +38,7 @@ bool relais_unseal_fits(const relais_seal_key *key, const relais_parcel *sealed)
     return strcmp(relais_seal_key_id_of(key), sealed->head.sealed) == 0;
 }
 
-bool relais_unseal_check(const relais_seal_key *key, const relais_parcel *sealed, relais_error *err)
+static bool check_key(const relais_seal_key *key, const relais_parcel *sealed, relais_error *err)
 {
     return relais_unseal_fits(key, sealed) ||
            relais_error_set(err, RELAIS_ERR_CONFIG,
@@ -84,6 +84,6 @@ bool relais_unseal_file(const relais_seal_key *key, const relais_parcel *sealed,
     if (!relais_arena_cleanup(arena, close_file, kept))
         return relais_arena_error(arena, err);
     *fd = *kept;
-    return relais_unseal_check(key, sealed, err) &&
+    return check_key(key, sealed, err) &&
            relais_unseal_convert((void *)key, &from, write_file, kept, err);
 }

@@ -15,10 +15,6 @@ bool relais_unseal_convert(void *key, const relais_segment *from, relais_spool_w
 /* True when the parcel says that it is sealed to this key. */
 bool relais_unseal_fits(const relais_seal_key *key, const relais_parcel *sealed);
 
-/* RELAIS_ERR_CONFIG that names this key, when relais_unseal_fits would say no. */
-RELAIS_MUST_USE bool relais_unseal_check(const relais_seal_key *key, const relais_parcel *sealed,
-                                         relais_error *err);
-
 /* The file that the sealed parcel holds, in memory only: *fd is closed with the arena. */
 RELAIS_MUST_USE bool relais_unseal_file(const relais_seal_key *key, const relais_parcel *sealed,
                                         relais_arena *arena, int *fd, relais_error *err);

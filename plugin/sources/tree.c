@@ -45,7 +45,8 @@ static bool has_long_name(const char *path)
     return at - path > RELAIS_TREE_PATH_MAX;
 }
 
-const char *relais_tree_judge(const char *path, uint64_t size)
+/* What is wrong with a name or a size in itself, or NULL. */
+static const char *judge(const char *path, uint64_t size)
 {
     if (leads_out(path))
         return relais_translate("its name leads out of the folder");
@@ -81,7 +82,7 @@ bool relais_tree_add(relais_tree *tree, const char *path, uint64_t size, uint64_
         return relais_arena_error(tree->arena, err);
     entry->size = size;
     entry->index = index;
-    entry->fault = fault != NULL ? fault : relais_tree_judge(path, size);
+    entry->fault = fault != NULL ? fault : judge(path, size);
     tree->count++;
     return true;
 }

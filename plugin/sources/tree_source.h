@@ -23,9 +23,6 @@ struct relais_tree {
 RELAIS_MUST_USE bool relais_tree_add(relais_tree *tree, const char *path, uint64_t size,
                                      uint64_t index, const char *fault, relais_error *err);
 
-/* What is wrong with a name or a size in itself, or NULL. */
-const char *relais_tree_judge(const char *path, uint64_t size);
-
 RELAIS_MUST_USE bool relais_tree_open_folder(relais_tree *tree, int fd, relais_error *err);
 RELAIS_MUST_USE bool relais_tree_open_zip(relais_tree *tree, const char *path, relais_error *err);
 

@@ -35,7 +35,7 @@ static void reason_part_name(const char *name, char out[REASON_NAME_SIZE])
     snprintf(out, REASON_NAME_SIZE, ".%s.reason.part", name);
 }
 
-bool relais_shelf_check_name(const char *name, relais_error *err)
+static bool check_name(const char *name, relais_error *err)
 {
     return relais_spool_name_is_parcel(name) ||
            relais_error_set(err, RELAIS_ERR_MISSING,
@@ -316,7 +316,7 @@ bool relais_quarantine_walk(relais_spool *spool, relais_quarantine_visit *visit,
 bool relais_quarantine_parcel(relais_spool *spool, const char *name, relais_arena *arena,
                               relais_parcel *out, relais_reason *reason, relais_error *err)
 {
-    if (!relais_shelf_check_name(name, err))
+    if (!check_name(name, err))
         return false;
     if (reason != NULL && !read_reason(spool->quarantine.fd, name, arena, reason))
         relais_reason_init(reason);
@@ -341,7 +341,7 @@ bool relais_quarantine_replay(relais_spool *spool, const char *name, relais_erro
     bool is_here;
     place at;
 
-    if (!relais_shelf_check_name(name, err))
+    if (!check_name(name, err))
         return false;
     new = &spool->new[relais_shelf_shard(name)];
     is_here = fstatat(aside->fd, name, &self, AT_SYMLINK_NOFOLLOW) == 0;
@@ -362,7 +362,7 @@ bool relais_quarantine_drop(relais_spool *spool, const char *name, relais_error 
     const relais_spool_dir *aside = &spool->quarantine;
     place at;
 
-    if (!relais_shelf_check_name(name, err))
+    if (!check_name(name, err))
         return false;
     at = look_at(aside->fd, name, NULL, err);
     if (at != PLACE_SAME)

@@ -8,8 +8,6 @@
 #include "spool/layout.h"
 #include "spool/quarantine.h"
 
-/* RELAIS_ERR_MISSING for what cannot be the name of a parcel in quarantine, or in new/. */
-RELAIS_MUST_USE bool relais_shelf_check_name(const char *name, relais_error *err);
 RELAIS_MUST_USE bool relais_shelf_check_entry(const relais_spool_entry *entry, relais_error *err);
 
 /* Says that it is not there; false. */

@@ -54,7 +54,8 @@ static const struct {
     {"23", "a row breaks a rule of the database"},
 };
 
-relais_error_code relais_sqlstate_class(const char *sqlstate)
+/* RELAIS_ERR_DATABASE for all that the table does not know. */
+static relais_error_code class_of(const char *sqlstate)
 {
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
         if (strncmp(sqlstate, classes[i].prefix, strlen(classes[i].prefix)) == 0)
@@ -132,7 +133,7 @@ bool relais_fault_set(const PGconn *conn, const PGresult *result, relais_fault *
     copy_field(result, PG_DIAG_TABLE_NAME, fault->table, sizeof fault->table);
     copy_field(result, PG_DIAG_COLUMN_NAME, fault->column, sizeof fault->column);
     copy_field(result, PG_DIAG_CONSTRAINT_NAME, fault->constraint, sizeof fault->constraint);
-    code = relais_sqlstate_class(fault->sqlstate);
+    code = class_of(fault->sqlstate);
     if (code == RELAIS_ERR_DATA) {
         if (fault->table[0] != '\0')
             snprintf(table, sizeof table, "%s.%s", fault->schema, fault->table);

@@ -24,9 +24,6 @@ typedef struct relais_fault {
     char constraint[RELAIS_IDENTIFIER_SIZE];
 } relais_fault;
 
-/* RELAIS_ERR_TRANSIENT, RELAIS_ERR_DATA, or RELAIS_ERR_DATABASE for all other states. */
-relais_error_code relais_sqlstate_class(const char *sqlstate);
-
 /* What a SQLSTATE means, in a few words for people. */
 const char *relais_sqlstate_words(const char *sqlstate);
 

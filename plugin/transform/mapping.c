@@ -61,11 +61,6 @@ const char *relais_mapping_form(const relais_mapping *mapping)
     return mapping->form;
 }
 
-const char *relais_mapping_file(const relais_mapping *mapping)
-{
-    return mapping->file;
-}
-
 bool relais_mapping_is_sensitive(const relais_mapping *mapping)
 {
     return mapping->is_sensitive;

@@ -119,7 +119,6 @@ RELAIS_MUST_USE bool relais_mapping_read(const char *file, relais_mapping **out,
 void relais_mapping_free(relais_mapping *mapping);
 
 const char *relais_mapping_form(const relais_mapping *mapping); /* form id */
-const char *relais_mapping_file(const relais_mapping *mapping);
 bool relais_mapping_is_sensitive(const relais_mapping *mapping);
 /* True when the form is encrypted: what comes of it in the clear must not be delivered. */
 bool relais_mapping_is_encrypted(const relais_mapping *mapping);
