@@ -4,11 +4,13 @@
  * spool, so that a child's memory does not grow with what phones send.
  *
  * A body that is refused is read to its end all the same: phones send all before they read
- * an answer, and would see a broken connection.
+ * an answer, and would see a broken connection. Of one that is too large the beginning is kept,
+ * which says whose it is, and the office is told (spool/note.h).
  */
 #include "mod_relais.h"
 
 #include "openrosa/header.h"
+#include "openrosa/intake.h"
 #include "spool/scratch.h"
 
 #include <unistd.h>
@@ -34,6 +36,57 @@ typedef struct intake {
     bool is_lost;    /* the spool has failed: the rest is only read */
     bool is_too_large;
 } intake;
+
+_Static_assert(MEMORY_MAX <= RELAIS_BEGINNING_MAX, "what is in memory is a beginning");
+
+/* ---- telling the office ----------------------------------------------------------------- */
+
+/* The beginning of a body that is too large. */
+typedef struct beginning {
+    request_rec *r;
+    relais_spool *spool;
+    char *bytes; /* RELAIS_BEGINNING_MAX */
+    size_t length;
+    int64_t size; /* announced, or received so far */
+    int64_t limit;
+    bool is_told;
+} beginning;
+
+static void tell(beginning *seen)
+{
+    relais_arena *arena = mod_relais_arena(seen->r);
+    relais_segment segment = {.data = seen->bytes, .length = seen->length, .fd = -1};
+    relais_request request = {
+        .content_type = apr_table_get(seen->r->headers_in, "Content-Type"),
+        .content_length = -1,
+        .segments = &segment,
+        .count = seen->length > 0,
+        .source = mod_relais_conf_of(seen->r)->mode == MOD_RELAIS_SERVE ? "serve" : "capture",
+        .user = mod_relais_user(seen->r),
+        .device = mod_relais_query(seen->r, "deviceID"),
+    };
+    relais_error err;
+
+    if (seen->is_told || seen->spool == NULL || arena == NULL)
+        return;
+    seen->is_told = true;
+    relais_error_clear(&err);
+    if (!relais_intake_tell_refused(seen->spool, &request, seen->size, seen->limit, arena, &err))
+        mod_relais_log(seen->r, APLOG_WARNING, "the office was not told of a refused submission",
+                       &err);
+}
+
+static void look(beginning *seen, const char *bytes, size_t length)
+{
+    size_t room = RELAIS_BEGINNING_MAX - seen->length;
+
+    memcpy(seen->bytes + seen->length, bytes, length < room ? length : room);
+    seen->length += length < room ? length : room;
+    if (seen->length == RELAIS_BEGINNING_MAX)
+        tell(seen);
+}
+
+/* ---- reading ---------------------------------------------------------------------------- */
 
 static apr_status_t close_scratch(void *data)
 {
@@ -116,9 +169,27 @@ static apr_status_t read_all(request_rec *r, intake *body, relais_error *err)
 
 /* ---- what is too large ------------------------------------------------------------------ */
 
+/* The bytes that came, or 0 when no more do. */
+static int64_t look_at_brigade(apr_bucket_brigade *brigade, beginning *seen)
+{
+    int64_t size = 0;
+
+    for (apr_bucket *bucket = APR_BRIGADE_FIRST(brigade); bucket != APR_BRIGADE_SENTINEL(brigade);
+         bucket = APR_BUCKET_NEXT(bucket)) {
+        const char *bytes;
+        apr_size_t length;
+
+        if (apr_bucket_read(bucket, &bytes, &length, APR_BLOCK_READ) != APR_SUCCESS)
+            return 0;
+        look(seen, bytes, length);
+        size += (int64_t)length;
+    }
+    return size;
+}
+
 /* httpd would refuse such a body before it reads any of it, and then wait no more than half a
  * minute for the phone to end; and for a proxied request it knows no limit at all. */
-static void drain(request_rec *r)
+static void drain(request_rec *r, beginning *seen)
 {
     int64_t left = mod_relais_content_length(r);
     apr_time_t end = apr_time_now() + apr_time_from_sec(DRAIN_SECONDS);
@@ -129,16 +200,60 @@ static void drain(request_rec *r)
         return;
     brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     while (left > 0 && apr_time_now() < end) {
-        apr_off_t size;
+        int64_t size;
 
         if (ap_get_brigade(r->connection->input_filters, brigade, AP_MODE_READBYTES, APR_BLOCK_READ,
-                           left < READ_SIZE ? left : READ_SIZE) != APR_SUCCESS ||
-            apr_brigade_length(brigade, 1, &size) != APR_SUCCESS || size == 0)
+                           left < READ_SIZE ? left : READ_SIZE) != APR_SUCCESS)
+            break;
+        size = look_at_brigade(brigade, seen);
+        if (size == 0)
             break;
         left -= size;
         apr_brigade_cleanup(brigade);
     }
     apr_brigade_destroy(brigade);
+}
+
+static void refuse_announced(request_rec *r, const intake *coming)
+{
+    beginning seen = {.r = r,
+                      .spool = coming->spool,
+                      .bytes = apr_palloc(r->pool, RELAIS_BEGINNING_MAX),
+                      .size = mod_relais_content_length(r),
+                      .limit = coming->limit};
+
+    drain(r, &seen);
+    tell(&seen);
+}
+
+/* Of a body without announced length that grew too large: what is in memory is its beginning
+ * unless that went into a file. */
+static void refuse_grown(request_rec *r, const intake *coming)
+{
+    beginning seen = {.r = r,
+                      .spool = coming->spool,
+                      .bytes = apr_palloc(r->pool, RELAIS_BEGINNING_MAX),
+                      .size = (int64_t)coming->length,
+                      .limit = coming->limit};
+    ssize_t n = 0;
+
+    if (coming->fd >= 0)
+        n = pread(coming->fd, seen.bytes, RELAIS_BEGINNING_MAX, 0);
+    else
+        memcpy(seen.bytes, coming->memory, (size_t)(n = (ssize_t)coming->used));
+    seen.length = n > 0 ? (size_t)n : 0;
+    tell(&seen);
+}
+
+/* Of chunks httpd counts itself and gives the answer, and does not say which: it is this one
+ * when the next read would have gone beyond the limit. */
+static bool is_httpds_refusal(apr_status_t rv, const intake *coming)
+{
+    int status = ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
+
+    return rv != APR_SUCCESS && coming->limit > 0 &&
+           (status == HTTP_REQUEST_ENTITY_TOO_LARGE ||
+            (status == AP_FILTER_ERROR && (apr_off_t)coming->length + READ_SIZE > coming->limit));
 }
 
 static relais_reply refuse(const intake *body, relais_error *err)
@@ -205,10 +320,12 @@ relais_reply mod_relais_body_read(request_rec *r, relais_spool *spool, mod_relai
     coming->memory = apr_palloc(r->pool, MEMORY_MAX);
     apr_pool_cleanup_register(r->pool, coming, close_scratch, apr_pool_cleanup_null);
     if (coming->limit > 0 && mod_relais_content_length(r) > coming->limit) {
-        drain(r);
+        refuse_announced(r, coming);
         return refuse(coming, err);
     }
     rv = read_all(r, coming, err);
+    if (coming->is_too_large || is_httpds_refusal(rv, coming))
+        refuse_grown(r, coming);
     if (rv == APR_SUCCESS && coming->is_too_large)
         return refuse(coming, err);
     if (rv != APR_SUCCESS)

@@ -13,6 +13,7 @@
 #include "mod_relais.h"
 
 #include "openrosa/intake.h"
+#include "spool/note.h"
 
 #include <apr_portable.h>
 
@@ -27,6 +28,7 @@ typedef struct capture {
     const mod_relais_conf *conf;
     relais_spool *spool;
     relais_staged staged;
+    relais_parcel_head head; /* of what is staged */
     mod_relais_body body;
     relais_error unread;  /* why Relais cannot read what was staged */
     relais_reply verdict; /* not RELAIS_REPLY_RECEIVED: the upstream is not asked */
@@ -64,8 +66,8 @@ static relais_reply stage(request_rec *r, capture *captured, relais_error *err)
     if (arena == NULL)
         return RELAIS_REPLY_BROKEN;
     request.host = relais_address_host(&address, arena);
-    return relais_intake_capture(captured->spool, &request, arena, &captured->staged,
-                                 &captured->unread, err);
+    return relais_intake_capture(captured->spool, &request, arena, &captured->head,
+                                 &captured->staged, &captured->unread, err);
 }
 
 /* The body once more from its start, for whoever reads it. */
@@ -347,11 +349,26 @@ static apr_status_t hold_brigade(ap_filter_t *f, capture *captured, apr_bucket_b
     return APR_SUCCESS;
 }
 
+/* The upstream finds it too large: the office hears of it, since nobody else does. */
+static void tell_refused(const request_rec *r, const capture *captured)
+{
+    relais_error err;
+    bool is_left;
+
+    relais_error_clear(&err);
+    if (!relais_note_leave(captured->spool, &captured->head, (int64_t)captured->head.length, -1,
+                           &is_left, &err))
+        mod_relais_log(r, APLOG_WARNING, "the office was not told of a refused submission", &err);
+}
+
 static apr_status_t hold(ap_filter_t *f, apr_bucket_brigade *brigade)
 {
     capture *captured = f->ctx;
     apr_status_t rv = APR_SUCCESS;
 
+    if (captured->state == ASKING && f->r->status == HTTP_REQUEST_ENTITY_TOO_LARGE &&
+        captured->verdict == RELAIS_REPLY_RECEIVED)
+        tell_refused(f->r, captured);
     if (captured->state == ASKING && is_acceptance(captured, f->r->status)) {
         captured->state = HOLDING;
         captured->held = apr_brigade_create(f->r->pool, f->c->bucket_alloc);

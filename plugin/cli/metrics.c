@@ -165,6 +165,20 @@ static void print_waits(FILE *out, const relais_ledger_status *ledger)
     }
 }
 
+/* ---- what the office must hear of --------------------------------------------------------- */
+
+static void print_reports(FILE *out, const relais_reports *reports)
+{
+    print_plain(out, "relais_refused_submissions",
+                "Submissions that were too large for the server in the last day.",
+                reports->refused_today);
+    print_plain(out, "relais_incidents",
+                "Submissions of encrypted forms that came in the clear in the last 30 days.",
+                (long long)reports->incident_count);
+    print_plain(out, "relais_unmapped_paths", "Paths of answers that no mapping reads.",
+                (long long)reports->unmapped_count);
+}
+
 /* ---- the phones -------------------------------------------------------------------------- */
 
 static void print_heard(FILE *out, const relais_heard *heard)
@@ -227,6 +241,7 @@ void relais_status_print_metrics(const relais_status *found, FILE *out)
     if (found->has_ledger) {
         print_forms(out, &found->ledger);
         print_waits(out, &found->ledger);
+        print_reports(out, &found->reports);
         print_heard(out, &found->heard);
     }
     if (found->has_devices)

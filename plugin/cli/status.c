@@ -109,7 +109,7 @@ static const char *words_of(const char *what)
     return what;
 }
 
-static const char *since(const char *instant, relais_arena *arena)
+const char *relais_status_since(const char *instant, relais_arena *arena)
 {
     const char *text =
         relais_arena_format(arena, "%s (%s)", instant, relais_table_age(instant, arena));
@@ -139,7 +139,7 @@ static void print_waits(const relais_ledger_status *ledger, relais_arena *arena)
         *at++ = words_of(wait->what);
         *at++ = count_text(wait->count, arena);
         *at++ = wait->files == 0 ? "-" : count_text(wait->files, arena);
-        *at++ = since(wait->oldest, arena);
+        *at++ = relais_status_since(wait->oldest, arena);
     }
     putchar('\n');
     relais_table_print(stdout, cells, rows, COLUMNS);
@@ -162,14 +162,16 @@ static void print_files(const relais_ledger_status *ledger, relais_arena *arena)
         *at++ = ledger->files[i].form;
         *at++ = ledger->files[i].name;
         *at++ = ledger->files[i].instance;
-        *at++ = since(ledger->files[i].received, arena);
+        *at++ = relais_status_since(ledger->files[i].received, arena);
     }
     putchar('\n');
     relais_table_print(stdout, cells, shown + 1, COLUMNS);
 }
 
-static void print_ledger(const relais_ledger_status *ledger, relais_arena *arena)
+static void print_ledger(const relais_status *found, relais_arena *arena)
 {
+    const relais_ledger_status *ledger = &found->ledger;
+
     print_instant(_("Last delivered:"), ledger->last_delivered, arena);
     putchar('\n');
     if (ledger->count == 0)
@@ -178,6 +180,7 @@ static void print_ledger(const relais_ledger_status *ledger, relais_arena *arena
         print_forms(ledger, arena);
     print_waits(ledger, arena);
     print_files(ledger, arena);
+    relais_status_print_reports(&found->reports, arena);
     puts(_("\nRetries: while the database is away parcels wait, for as long as it takes; what "
            "fits no column goes to quarantine at once."));
 }
@@ -187,9 +190,20 @@ static const char *or_dash(const char *text)
     return text[0] == '\0' ? "-" : text;
 }
 
+/* "12 d from 2026-03-02": nothing for less than a day. */
+static const char *silence_text(const relais_device *device, relais_arena *arena)
+{
+    const char *text = device->silent_days < 1
+                           ? "-"
+                           : relais_arena_format(arena, _("%lld d from %.10s"), device->silent_days,
+                                                 device->silent_from);
+
+    return text == NULL ? "-" : text;
+}
+
 static void print_devices(const relais_devices *devices, relais_arena *arena)
 {
-    enum { COLUMNS = 6 };
+    enum { COLUMNS = 7 };
     size_t rows = devices->count + 1;
     const char **cells = relais_arena_alloc(arena, rows * COLUMNS * sizeof *cells);
     const char **at = cells;
@@ -199,6 +213,7 @@ static void print_devices(const relais_devices *devices, relais_arena *arena)
     *at++ = _("DEVICE");
     *at++ = _("USER");
     *at++ = _("LAST HEARD");
+    *at++ = _("LONGEST SILENCE");
     *at++ = _("SUBMISSIONS");
     *at++ = _("WAITING");
     *at++ = _("CONFLICT");
@@ -206,7 +221,8 @@ static void print_devices(const relais_devices *devices, relais_arena *arena)
         const relais_device *device = &devices->items[i];
         *at++ = or_dash(device->device);
         *at++ = or_dash(device->user);
-        *at++ = since(device->last_received, arena);
+        *at++ = relais_status_since(device->last_received, arena);
+        *at++ = silence_text(device, arena);
         *at++ = count_text(device->submissions, arena);
         *at++ = count_text(device->waiting, arena);
         *at++ = count_text(device->conflicts, arena);
@@ -220,6 +236,7 @@ static bool read_store(relais_store *store, const request *asked, relais_arena *
                        relais_status *out, relais_error *err)
 {
     out->has_ledger = relais_ledger_status_read(store, arena, &out->ledger, err) &&
+                      relais_reports_read(store, arena, &out->reports, err) &&
                       (!asked->as_metrics || relais_heard_read(store, &out->heard, err));
     out->has_devices = out->has_ledger && asked->with_devices &&
                        relais_devices_read(store, arena, &out->devices, err);
@@ -273,7 +290,7 @@ static void print_text(const relais_status *found, const request *asked, relais_
     if (found->has_spool)
         print_spool(&found->spool, arena);
     if (found->has_ledger)
-        print_ledger(&found->ledger, arena);
+        print_ledger(found, arena);
 }
 
 static int show_status(const relais_config *config, const request *asked, relais_arena *arena)

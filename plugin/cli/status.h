@@ -6,6 +6,7 @@
 
 #include "cli/overview.h"
 #include "store/devices.h"
+#include "store/reports.h"
 #include "store/status.h"
 
 #include <stdio.h>
@@ -14,11 +15,18 @@ typedef struct relais_status {
     relais_overview spool;
     bool has_spool;
     relais_ledger_status ledger;
-    bool has_ledger;
+    relais_reports reports;
+    bool has_ledger;    /* with its reports */
     relais_heard heard; /* only for metrics */
     relais_devices devices;
     bool has_devices; /* they were asked for and could be read */
 } relais_status;
+
+/* Tables for people, of what there is to tell. */
+void relais_status_print_reports(const relais_reports *reports, relais_arena *arena);
+
+/* "2026-03-02T10:15:04.123Z (3 d)", or the instant alone without memory. */
+const char *relais_status_since(const char *instant, relais_arena *arena);
 
 /* One JSON object; false when it cannot be made or written. */
 RELAIS_MUST_USE bool relais_status_print_json(const relais_status *found, FILE *out);

@@ -79,20 +79,70 @@ static json_t *json_files(const relais_ledger_status *ledger)
     return files;
 }
 
-static json_t *json_ledger(const relais_ledger_status *ledger)
+static json_t *json_refused(const relais_reports *reports)
 {
-    return json_pack("{s:o, s:o, s:o, s:o}", "last_delivered", json_text(ledger->last_delivered),
-                     "forms", json_forms(ledger), "waiting", json_waits(ledger), "missing_files",
-                     json_files(ledger));
+    json_t *items = json_array();
+
+    for (size_t i = 0; i < reports->refused_count; i++) {
+        const relais_refused *one = &reports->refused[i];
+        json_array_append_new(
+            items, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:s, s:b}", "device",
+                             json_text(one->device), "user", json_text(one->user), "form",
+                             json_text(one->form), "instance", json_text(one->instance), "size",
+                             json_count(one->size), "limit", json_count(one->limit), "times",
+                             (json_int_t)one->times, "first", one->first, "last", one->last, "many",
+                             one->is_rest));
+    }
+    return items;
+}
+
+static json_t *json_incidents(const relais_reports *reports)
+{
+    json_t *items = json_array();
+
+    for (size_t i = 0; i < reports->incident_count; i++) {
+        const relais_incident *one = &reports->incidents[i];
+        json_array_append_new(
+            items, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b}", "kind", one->kind, "found",
+                             one->found, "parcel", one->parcel, "form", json_text(one->form),
+                             "instance", json_text(one->instance), "device", json_text(one->device),
+                             "user", json_text(one->user), "sealed", one->is_sealed));
+    }
+    return items;
+}
+
+static json_t *json_unmapped(const relais_reports *reports)
+{
+    json_t *items = json_array();
+
+    for (size_t i = 0; i < reports->unmapped_count; i++) {
+        const relais_unmapped *one = &reports->unmapped[i];
+        json_array_append_new(items,
+                              json_pack("{s:s, s:s, s:I}", "form", one->form, "path", one->path,
+                                        "submissions", (json_int_t)one->submissions));
+    }
+    return items;
+}
+
+static json_t *json_ledger(const relais_status *found)
+{
+    const relais_ledger_status *ledger = &found->ledger;
+
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "last_delivered",
+                     json_text(ledger->last_delivered), "forms", json_forms(ledger), "waiting",
+                     json_waits(ledger), "missing_files", json_files(ledger), "too_large",
+                     json_refused(&found->reports), "incidents", json_incidents(&found->reports),
+                     "unmapped", json_unmapped(&found->reports));
 }
 
 static json_t *json_device(const relais_device *device)
 {
-    return json_pack("{s:o, s:o, s:s, s:s, s:I, s:I, s:I}", "device", json_text(device->device),
-                     "user", json_text(device->user), "last_received", device->last_received,
-                     "first_received", device->first_received, "submissions",
-                     (json_int_t)device->submissions, "conflicts", (json_int_t)device->conflicts,
-                     "waiting", (json_int_t)device->waiting);
+    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "device",
+                     json_text(device->device), "user", json_text(device->user), "last_received",
+                     device->last_received, "first_received", device->first_received, "silent_from",
+                     json_text(device->silent_from), "silent_days", (json_int_t)device->silent_days,
+                     "submissions", (json_int_t)device->submissions, "conflicts",
+                     (json_int_t)device->conflicts, "waiting", (json_int_t)device->waiting);
 }
 
 static json_t *json_devices(const relais_devices *devices)
@@ -109,7 +159,7 @@ bool relais_status_print_json(const relais_status *found, FILE *out)
     json_t *root = json_pack(
         "{s:o, s:o, s:o}", "spool", found->has_spool ? json_spool(&found->spool) : json_null(),
         "quarantine", found->has_spool ? json_quarantine(&found->spool) : json_null(), "ledger",
-        found->has_ledger ? json_ledger(&found->ledger) : json_null());
+        found->has_ledger ? json_ledger(found) : json_null());
     bool ok;
 
     if (root != NULL && found->has_devices)

@@ -8,6 +8,7 @@
  *   ngx_http_relais_request.c     what a request says: headers, query, user, body
  *   ngx_http_relais_serve.c       requests of `relais serve`, and the published forms
  *   ngx_http_relais_submission.c  HEAD and POST submission
+ *   ngx_http_relais_refused.c     bodies that are too large, and the notes about them
  *   ngx_http_relais_capture.c     `relais capture`: a copy of what an upstream accepts
  *   ngx_http_relais_reply.c       OpenRosaResponse documents, also for nginx's own errors
  *   ngx_http_relais_log.c         log lines, without the tokens in captured URLs
@@ -75,6 +76,7 @@ typedef struct ngx_http_relais_loc_conf {
     ngx_str_t prefix;    /* the location's */
     ngx_str_t path;      /* the same without a closing slash, percent-encoded */
     off_t limit;         /* announced by HEAD submission */
+    off_t body_max;      /* client_max_body_size, which this module keeps; 0: unlimited */
     ngx_uint_t limit_mb; /* of the whole body, for people */
     ngx_http_relais_spool_t *spool;
     ngx_http_relais_forms_t *forms;
@@ -86,6 +88,19 @@ typedef struct ngx_http_relais_loc_conf {
 typedef struct ngx_http_relais_submission {
     relais_request request;
 } ngx_http_relais_submission_t;
+
+/* How long a refused body is read. A phone on a slow line sends its whole body before it reads
+ * a refusal: 30 MB in five minutes is 100 KB/s. */
+#define NGX_HTTP_RELAIS_LINGER_TIME 300000
+
+/* What is kept of a body that may be too large. */
+typedef struct ngx_http_relais_beginning {
+    u_char *bytes; /* RELAIS_BEGINNING_MAX */
+    size_t length;
+    off_t received;
+    bool is_too_large;
+    bool is_told; /* the office is */
+} ngx_http_relais_beginning_t;
 
 /* A captured request's life. */
 typedef enum {
@@ -102,8 +117,9 @@ typedef struct ngx_http_relais_capture {
     ngx_http_relais_capture_e state;
     relais_spool *spool;
     relais_staged staged;
-    relais_error unread; /* why Relais cannot read what it staged */
-    relais_buffer held;  /* the body of the answer that is kept back */
+    relais_parcel_head head; /* of what is staged */
+    relais_error unread;     /* why Relais cannot read what it staged */
+    relais_buffer held;      /* the body of the answer that is kept back */
 } ngx_http_relais_capture_t;
 
 typedef enum {
@@ -132,6 +148,7 @@ struct ngx_http_relais_ctx {
     const char *form_filter; /* ?formID=, or NULL */
     relais_document document;
     ngx_http_relais_submission_t submission;
+    ngx_http_relais_beginning_t beginning;
     ngx_http_relais_capture_t capture;
 
     bool has_version; /* X-OpenRosa-Version is among the headers */
@@ -188,6 +205,21 @@ ngx_http_relais_ctx_t *ngx_http_relais_make_ctx(ngx_http_request_t *r);
 /* The context of a captured request, also after internal redirects, which make nginx forget
  * it; NULL when the request is not captured. */
 ngx_http_relais_ctx_t *ngx_http_relais_find_capture(const ngx_http_request_t *r);
+
+/* ---- what is too large ------------------------------------------------------------------ */
+
+/* Filters the bodies of locations that serve. */
+void ngx_http_relais_init_refused(void);
+
+/* True when the announced length of the body is above what this location takes. */
+bool ngx_http_relais_is_too_large(const ngx_http_request_t *r);
+
+/* Tells the office that this submission was refused for its size: what it is says `head`, or
+ * where that is NULL the beginning of its body, which may be NULL too. `size` and `limit` are
+ * bytes, -1 for what is not known. Returns at once. */
+void ngx_http_relais_tell_refused(ngx_http_request_t *r,
+                                  const ngx_http_relais_beginning_t *beginning,
+                                  const relais_parcel_head *head, int64_t size, int64_t limit);
 
 /* ---- what a request says ---------------------------------------------------------------- */
 

@@ -36,8 +36,9 @@ static void stage(ngx_http_relais_ctx_t *ctx, ngx_log_t *log)
     (void)log;
     capture->spool = ngx_http_relais_open_spool(ctx->conf->spool, &ctx->error);
     if (capture->spool != NULL)
-        ctx->reply = relais_intake_capture(capture->spool, &ctx->submission.request, ctx->arena,
-                                           &capture->staged, &capture->unread, &ctx->error);
+        ctx->reply =
+            relais_intake_capture(capture->spool, &ctx->submission.request, ctx->arena,
+                                  &capture->head, &capture->staged, &capture->unread, &ctx->error);
 }
 
 /* Fills the context for a thread and starts it. */
@@ -175,11 +176,23 @@ static ngx_int_t refuse_to_pass(ngx_http_request_t *r)
     return next_header_filter(r);
 }
 
+/* By nginx itself, before anything was read. */
+static void tell_unread(ngx_http_request_t *r)
+{
+    const ngx_http_core_loc_conf_t *core = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    ngx_http_relais_tell_refused(r, NULL, NULL, r->headers_in.content_length_n,
+                                 core->client_max_body_size);
+}
+
 static ngx_int_t filter_uncaptured(ngx_http_request_t *r)
 {
     const ngx_http_relais_loc_conf_t *conf =
         ngx_http_get_module_loc_conf(r, ngx_http_relais_module);
 
+    if (conf->mode == NGX_HTTP_RELAIS_CAPTURE && r->method == NGX_HTTP_POST &&
+        r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
+        tell_unread(r);
     if (conf->mode == NGX_HTTP_RELAIS_CAPTURE && r->method == NGX_HTTP_POST &&
         is_acceptance(conf, r->headers_out.status))
         return refuse_to_pass(r);
@@ -201,6 +214,9 @@ static ngx_int_t filter_header(ngx_http_request_t *r)
     if (ctx->capture.state < NGX_HTTP_RELAIS_STAGED)
         return filter_uncaptured(r);
     relais_buffer_reset(&ctx->capture.held);
+    if (r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE)
+        ngx_http_relais_tell_refused(r, NULL, &ctx->capture.head, (int64_t)ctx->capture.head.length,
+                                     -1);
     if (!is_acceptance(ctx->conf, r->headers_out.status)) {
         ctx->capture.state = NGX_HTTP_RELAIS_RELEASED;
         return next_header_filter(r);

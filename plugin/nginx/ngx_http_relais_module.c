@@ -29,7 +29,7 @@
  *
  * All but the first may stand in http, server and location. Relative paths begin at nginx's
  * prefix. In a location that serves, an error page inherited from outside is left out, for
- * no phone can show one, and a refused body is drained for at least LINGER_TIME, so
+ * no phone can show one, and a refused body is drained for at least five minutes, so
  * that the phone reads the answer and not a broken connection. A location that captures goes
  * on when the phone leaves (proxy_ignore_client_abort and its sisters are set on), or nobody would
  * know what the upstream has made of the submission.
@@ -40,9 +40,7 @@
 
 #define SPOOL_FLOOR (256 * 1024 * 1024)
 
-/* A phone on a slow line sends its whole body before it reads a refusal: 30 MB in five
- * minutes is 100 KB/s; a stall of half a minute is common in the field. */
-#define LINGER_TIME    300000
+/* A stall of half a minute is common in the field. */
 #define LINGER_TIMEOUT 30000
 
 /* ---- directives ------------------------------------------------------------------------- */
@@ -293,7 +291,7 @@ static void adapt_core(ngx_http_relais_loc_conf_t *conf, const ngx_http_relais_l
     if (conf->mode == NGX_HTTP_RELAIS_SERVE) {
         if (core->error_pages == parent->error_pages)
             core->error_pages = NULL;
-        core->lingering_time = ngx_max(core->lingering_time, LINGER_TIME);
+        core->lingering_time = ngx_max(core->lingering_time, NGX_HTTP_RELAIS_LINGER_TIME);
         core->lingering_timeout = ngx_max(core->lingering_timeout, LINGER_TIMEOUT);
     }
     conf->error_pages = core->error_pages;
@@ -307,12 +305,14 @@ static ngx_int_t settle_stores(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf)
 }
 
 static char *settle_serve(ngx_conf_t *cf, ngx_http_relais_loc_conf_t *conf,
-                          const ngx_http_core_loc_conf_t *core)
+                          ngx_http_core_loc_conf_t *core)
 {
     if (set_prefix(cf, conf, core) != NGX_OK || check_location(cf, conf, core) != NGX_CONF_OK ||
         check_directories(cf, conf) != NGX_CONF_OK ||
         check_limit(cf, conf, core->client_max_body_size) != NGX_CONF_OK)
         return NGX_CONF_ERROR;
+    conf->body_max = core->client_max_body_size;
+    core->client_max_body_size = 0; /* see ngx_http_relais_refused.c */
     conf->forms = ngx_http_relais_add_forms(cf, &conf->forms_path);
     return conf->forms == NULL || settle_stores(cf, conf) != NGX_OK ? NGX_CONF_ERROR : NGX_CONF_OK;
 }
@@ -428,6 +428,7 @@ static ngx_int_t after_configuration(ngx_conf_t *cf)
     conf->user = ngx_http_get_variable_index(cf, &user);
     if (conf->user == NGX_ERROR)
         return NGX_ERROR;
+    ngx_http_relais_init_refused();
     if (ngx_http_relais_init_filters() != NGX_OK)
         return NGX_ERROR;
     if (!conf->has_capture)

@@ -68,10 +68,35 @@ static ngx_int_t answer(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx)
     return ngx_http_relais_send_reply(r, ctx->reply);
 }
 
+static ngx_int_t refuse_size(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx)
+{
+    ctx->reply = RELAIS_REPLY_TOO_LARGE;
+    relais_error_set(&ctx->error, RELAIS_ERR_LIMIT,
+                     "the body is larger than client_max_body_size, %lld",
+                     (long long)ctx->conf->body_max);
+    return answer(r, ctx);
+}
+
+/* A client that asks is told before it sends. */
+static ngx_int_t refuse_unread(ngx_http_request_t *r, ngx_http_relais_ctx_t *ctx)
+{
+    ngx_int_t rc;
+
+    r->expect_tested = 1;
+    ngx_http_relais_tell_refused(r, NULL, NULL, r->headers_in.content_length_n,
+                                 ctx->conf->body_max);
+    rc = ngx_http_discard_request_body(r);
+    return rc == NGX_OK ? refuse_size(r, ctx) : rc;
+}
+
 static void body_is_read(ngx_http_request_t *r)
 {
     ngx_http_relais_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_relais_module);
 
+    if (ctx->beginning.is_too_large) {
+        ngx_http_finalize_request(r, refuse_size(r, ctx));
+        return;
+    }
     ctx->submission.request.source = "serve";
     if (ngx_http_relais_describe(r, &ctx->submission.request) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
@@ -89,6 +114,8 @@ ngx_int_t ngx_http_relais_serve_submission(ngx_http_request_t *r, ngx_http_relai
 
     if (r->method == NGX_HTTP_HEAD)
         return announce(r, ctx);
+    if (ngx_http_relais_is_too_large(r) && r->headers_in.expect != NULL)
+        return refuse_unread(r, ctx);
     rc = ngx_http_read_client_request_body(r, body_is_read);
     return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
 }

@@ -3,6 +3,8 @@
  */
 #include "openrosa/intake.h"
 
+#include "spool/note.h"
+
 #include <errno.h>
 
 relais_reply relais_intake_reply(const relais_error *err)
@@ -31,11 +33,10 @@ relais_reply relais_intake_commit(relais_spool *spool, relais_staged *staged, re
 }
 
 relais_reply relais_intake_capture(relais_spool *spool, const relais_request *request,
-                                   relais_arena *arena, relais_staged *staged, relais_error *unread,
-                                   relais_error *err)
+                                   relais_arena *arena, relais_parcel_head *head,
+                                   relais_staged *staged, relais_error *unread, relais_error *err)
 {
-    relais_parcel_head head;
-    relais_reply reply = relais_receive(request, NULL, NULL, arena, &head, unread);
+    relais_reply reply = relais_receive(request, NULL, NULL, arena, head, unread);
 
     staged->shard = -1;
     if (reply == RELAIS_REPLY_CUT || reply == RELAIS_REPLY_BROKEN) {
@@ -43,5 +44,19 @@ relais_reply relais_intake_capture(relais_spool *spool, const relais_request *re
         relais_error_clear(unread);
         return reply == RELAIS_REPLY_CUT ? reply : RELAIS_REPLY_BUSY;
     }
-    return relais_intake_stage(spool, &head, request, staged, err);
+    return relais_intake_stage(spool, head, request, staged, err);
+}
+
+bool relais_intake_tell_refused(relais_spool *spool, const relais_request *beginning, int64_t size,
+                                int64_t limit, relais_arena *arena, relais_error *err)
+{
+    relais_error unread = {0};
+    relais_parcel_head head;
+    bool is_left;
+
+    if (relais_receive(beginning, NULL, NULL, arena, &head, &unread) == RELAIS_REPLY_BROKEN) {
+        *err = unread;
+        return false;
+    }
+    return relais_note_leave(spool, &head, size, limit, &is_left, err);
 }

@@ -30,10 +30,26 @@ RELAIS_MUST_USE relais_reply relais_intake_commit(relais_spool *spool, relais_st
 
 /* Stages a submission that another server will judge. RELAIS_REPLY_RECEIVED when it is
  * staged, with the reason in `unread` when Relais cannot read it; otherwise
- * RELAIS_REPLY_CUT or a reply of 503, with err set and nothing staged. */
+ * RELAIS_REPLY_CUT or a reply of 503, with err set and nothing staged. `head` says what the
+ * submission is, as relais_receive does. */
 RELAIS_MUST_USE relais_reply relais_intake_capture(relais_spool *spool,
                                                    const relais_request *request,
-                                                   relais_arena *arena, relais_staged *staged,
-                                                   relais_error *unread, relais_error *err);
+                                                   relais_arena *arena, relais_parcel_head *head,
+                                                   relais_staged *staged, relais_error *unread,
+                                                   relais_error *err);
+
+/* ---- what is too large ------------------------------------------------------------------ */
+
+/* As much of the beginning of a body as is kept to know what was refused: national submissions
+ * are 20 KB, and their photos follow them. */
+#define RELAIS_BEGINNING_MAX ((size_t)64 * 1024)
+
+/* Tells the office (spool/note.h) that a submission was refused for its size, of whatever its
+ * beginning, the request's segments, says. `size` is what was announced, or came, and `limit`
+ * what is allowed; -1 for what is not known. Blocking; nothing is synced. */
+RELAIS_MUST_USE bool relais_intake_tell_refused(relais_spool *spool,
+                                                const relais_request *beginning, int64_t size,
+                                                int64_t limit, relais_arena *arena,
+                                                relais_error *err);
 
 #endif

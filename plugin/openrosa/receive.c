@@ -177,6 +177,15 @@ static relais_reply judge_xml(relais_instance_reader *reader, const relais_insta
     return RELAIS_REPLY_RECEIVED;
 }
 
+/* What a body that was cut says of itself before it ends. */
+static void identify_cut(relais_instance_reader *reader, const relais_instance **instance)
+{
+    relais_error ignored = {0};
+
+    if (reader != NULL)
+        (void)judge_xml(reader, instance, &ignored);
+}
+
 /* ---- the head -------------------------------------------------------------------------- */
 
 /* A copy of at most RELAIS_PARCEL_VALUE_MAX bytes that does not end within a character. */
@@ -273,6 +282,8 @@ static relais_reply run_pass(struct pass *pass, relais_known_form *is_known_form
     reply = judge_body(pass, err);
     if (reply == RELAIS_REPLY_RECEIVED)
         reply = judge_xml(pass->reader, &instance, err);
+    else if (reply == RELAIS_REPLY_CUT)
+        identify_cut(pass->reader, &instance);
     if (reply == RELAIS_REPLY_RECEIVED && is_known_form != NULL &&
         !is_known_form(context, instance->id.bytes))
         reply = refuse(RELAIS_REPLY_UNKNOWN_FORM, err, "no form with this id is published");

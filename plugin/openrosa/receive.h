@@ -30,7 +30,8 @@ typedef struct relais_request {
  * returns RELAIS_REPLY_RECEIVED, or another reply with the technical reason in err. Nothing
  * is written. `is_known_form` may be NULL (capture: the upstream decides). The head of what is
  * refused is filled too, with "" for what could not be read, unless the reply is
- * RELAIS_REPLY_BROKEN. */
+ * RELAIS_REPLY_BROKEN; so the beginning of a body, which is a body that was cut, tells whose
+ * it is as far as it goes. */
 typedef bool relais_known_form(void *context, const char *form_id);
 relais_reply relais_receive(const relais_request *request, relais_known_form *is_known_form,
                             void *context, relais_arena *arena, relais_parcel_head *head,

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "store/aside.h"
 #include "store/attachments.h"
+#include "store/incident.h"
 #include "store/ledger.h"
 #include "store/refusal.h"
 #include "store/settle.h"
@@ -378,33 +379,22 @@ static void log_refused(const relais_item *item, const char *event)
                NULL);
 }
 
-/* Answers travelled in the clear that should not have: an event to be looked into. */
-static void log_incident(const relais_item *item)
-{
-    relais_log(RELAIS_LOG_ERROR, "incident.plaintext", "parcel", item->entry.name, "form",
-               item->form_id, "submission", relais_item_id(item), "device", item->device, "text",
-               item->seal != NULL
-                   ? relais_translate("a submission came in the clear although its form is "
-                                      "encrypted; it is sealed in quarantine")
-                   : relais_translate("a submission came in the clear although its form is "
-                                      "encrypted; it lies UNSEALED in quarantine, because no "
-                                      "certificate is configured: [seal] certificate"),
-               NULL);
-}
-
-static void quarantine(relais_work *work, const relais_item *item, size_t *removed)
+/* False when the database is in the way of telling of an incident. */
+static bool quarantine(relais_work *work, const relais_item *item, size_t *removed,
+                       relais_error *err)
 {
     relais_error why = {0};
 
+    if (item->is_incident && !relais_incident_record(work, item, err))
+        return false;
     if (!relais_aside_put(work, item, &why)) {
         relais_item_log_later(item, &why);
-        return;
+        return true;
     }
     work->counts->quarantined++;
     ++*removed;
     log_refused(item, "parcel.quarantined");
-    if (item->is_incident)
-        log_incident(item);
+    return true;
 }
 
 static void remove_parcel(relais_work *work, const relais_item *item, size_t *removed)
@@ -425,10 +415,8 @@ static bool finish_item(relais_work *work, relais_item *item, size_t *removed, r
 
     if (needs_settling && !relais_settle_item(work, item, err))
         return false;
-    if (item->verdict == RELAIS_VERDICT_REFUSED) {
-        quarantine(work, item, removed);
-        return true;
-    }
+    if (item->verdict == RELAIS_VERDICT_REFUSED)
+        return quarantine(work, item, removed, err);
     if (item->verdict == RELAIS_VERDICT_BURIED) {
         work->counts->buried++;
         relais_log(RELAIS_LOG_INFO, "parcel.buried", "parcel", item->entry.name, "form",

@@ -9,28 +9,52 @@
 
 #define ISO_8601 "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
 
+/* The first two walk the index (device_id, submitted_by, received_at) in its order; the third
+ * reads what the index of open rows names. */
 static const char devices_sql[] =
-    "SELECT device_id, submitted_by,"
-    "       to_char(max(received_at) AT TIME ZONE 'UTC', " ISO_8601 "),"
-    "       to_char(min(received_at) AT TIME ZONE 'UTC', " ISO_8601 "),"
-    "       count(*), count(*) FILTER (WHERE state = 'conflict'),"
-    "       count(*) FILTER (WHERE state IN ('held', 'quarantined'))"
-    "  FROM relais.submission GROUP BY device_id, submitted_by"
-    " ORDER BY max(received_at) DESC, 1, 2 LIMIT 10000";
+    "WITH heard AS ("
+    "  SELECT device_id, submitted_by, received_at,"
+    "         lag(received_at) OVER (PARTITION BY device_id, submitted_by ORDER BY received_at)"
+    "           AS before"
+    "    FROM relais.submission),"
+    " device AS ("
+    "  SELECT device_id, submitted_by, max(received_at) AS last, min(received_at) AS first,"
+    "         count(*) AS submissions, max(received_at - before) AS silence,"
+    "         to_timestamp((max(ARRAY[extract(epoch FROM received_at - before),"
+    "                                 extract(epoch FROM before)])"
+    "                         FILTER (WHERE before IS NOT NULL))[2]) AS silent_from"
+    "    FROM heard GROUP BY device_id, submitted_by"
+    "   ORDER BY max(received_at) DESC, 1, 2 LIMIT 10000),"
+    " open AS ("
+    "  SELECT device_id, submitted_by, count(*) FILTER (WHERE state = 'conflict') AS conflicts,"
+    "         count(*) FILTER (WHERE state IN ('held', 'quarantined')"
+    "                             OR state = 'partial' AND delivered_at IS NULL) AS waiting"
+    "    FROM relais.submission WHERE state <> 'delivered' AND state <> 'superseded'"
+    "   GROUP BY device_id, submitted_by)"
+    " SELECT d.device_id, d.submitted_by,"
+    "        to_char(d.last AT TIME ZONE 'UTC', " ISO_8601 "),"
+    "        to_char(d.first AT TIME ZONE 'UTC', " ISO_8601 "),"
+    "        to_char(d.silent_from AT TIME ZONE 'UTC', " ISO_8601 "),"
+    "        floor(extract(epoch FROM d.silence) / 86400), d.submissions,"
+    "        coalesce(o.conflicts, 0), coalesce(o.waiting, 0)"
+    "   FROM device d LEFT JOIN open o USING (device_id, submitted_by)"
+    "  ORDER BY d.last DESC, 1, 2";
 
 static bool keep(const PGresult *result, int row, relais_device *out, relais_arena *arena)
 {
-    enum { DEVICE, USER, LAST, FIRST, SUBMISSIONS, CONFLICTS, WAITING };
+    enum { DEVICE, USER, LAST, FIRST, SILENT_FROM, SILENT_DAYS, SUBMISSIONS, CONFLICTS, WAITING };
 
     out->device = relais_arena_text(arena, PQgetvalue(result, row, DEVICE));
     out->user = relais_arena_text(arena, PQgetvalue(result, row, USER));
     out->last_received = relais_arena_text(arena, PQgetvalue(result, row, LAST));
     out->first_received = relais_arena_text(arena, PQgetvalue(result, row, FIRST));
+    out->silent_from = relais_arena_text(arena, PQgetvalue(result, row, SILENT_FROM));
+    out->silent_days = strtoll(PQgetvalue(result, row, SILENT_DAYS), NULL, 10);
     out->submissions = strtoll(PQgetvalue(result, row, SUBMISSIONS), NULL, 10);
     out->conflicts = strtoll(PQgetvalue(result, row, CONFLICTS), NULL, 10);
     out->waiting = strtoll(PQgetvalue(result, row, WAITING), NULL, 10);
     return out->device != NULL && out->user != NULL && out->last_received != NULL &&
-           out->first_received != NULL;
+           out->first_received != NULL && out->silent_from != NULL;
 }
 
 static bool ask(relais_store *store, PGresult **out, relais_error *err)

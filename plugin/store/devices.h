@@ -1,7 +1,9 @@
 /*
- * Who sends: each device and user that the ledger knows, with when it was last heard.
+ * Who sends: each device and user that the ledger knows, with when it was last heard, and the
+ * longest silence before. A phone that sends nothing more is seen from here or not at all.
  *
- * Reads the whole ledger, so it is asked for by name and never on the way of something else.
+ * Walks one index of every submission and reads the rows of those that are open: asked for by
+ * name, and never on the way of something else.
  */
 #ifndef RELAIS_STORE_DEVICES_H
 #define RELAIS_STORE_DEVICES_H
@@ -17,9 +19,11 @@ typedef struct relais_device {
     const char *user;   /* whom the web server knew; "" for nobody */
     const char *last_received;
     const char *first_received;
-    long long submissions; /* versions in the ledger */
+    const char *silent_from; /* the longest time between two submissions; "" for one alone */
+    long long silent_days;   /* whole days of it */
+    long long submissions;   /* versions in the ledger */
     long long conflicts;
-    long long waiting; /* held or quarantined */
+    long long waiting; /* held, quarantined, or encrypted and without its files */
 } relais_device;
 
 typedef struct relais_devices {

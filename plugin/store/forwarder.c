@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "store/batch.h"
 #include "store/ledger.h"
+#include "store/notes.h"
 #include "store/settle.h"
 #include "store/watch.h"
 
@@ -39,6 +40,7 @@ struct forwarder {
     relais_held_round held;
     double held_due;   /* a round begins even if nothing was delivered */
     double held_again; /* no page before this time */
+    double notes_due;  /* the next look at what web servers tell */
     double alive_due;  /* somebody is told that all goes on */
 };
 
@@ -234,6 +236,14 @@ static pass_outcome deliver_held(struct forwarder *f, relais_error *err)
     return progress > 0 ? PASS_PROGRESS : PASS_IDLE;
 }
 
+static bool take_notes(struct forwarder *f, relais_error *err)
+{
+    if (!f->options->once && relais_clock() < f->notes_due)
+        return true;
+    f->notes_due = relais_clock() + RELAIS_NOTES_SECONDS;
+    return relais_notes_take(&f->work, err);
+}
+
 static pass_outcome make_pass(struct forwarder *f, relais_error *err)
 {
     pass_outcome spool, held;
@@ -246,6 +256,8 @@ static pass_outcome make_pass(struct forwarder *f, relais_error *err)
     if (spool == PASS_FAILED)
         return PASS_FAILED;
     held = deliver_held(f, err);
+    if (held == PASS_FAILED || !take_notes(f, err))
+        return PASS_FAILED;
     return held == PASS_IDLE ? spool : held;
 }
 

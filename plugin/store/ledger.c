@@ -78,7 +78,8 @@ bool relais_ledger_check(relais_store *store, relais_error *err)
 {
     static const char sql[] =
         "SELECT s.seal, a.seal FROM relais.submission s, relais.attachment a, relais.mapping,"
-        "       relais.tombstone, relais.evaluated, relais.choice LIMIT 0";
+        "       relais.tombstone, relais.evaluated, relais.choice, relais.refusal, relais.incident"
+        " LIMIT 0";
     relais_error why = {0};
 
     if (relais_pg_run(store, sql, &why))

@@ -32,9 +32,13 @@ static const char forms_sql[] =
                "        ORDER BY s.delivered_at DESC LIMIT 1) l(at) ON true"
                "  WHERE f.id IS NOT NULL ORDER BY f.id LIMIT 1000";
 
-static const char open_sql[] = "SELECT form_id, state, count(*),"
-                               "       to_char(min(received_at) AT TIME ZONE 'UTC', " ISO_8601 ")"
-                               "  FROM relais.submission WHERE " IS_OPEN " GROUP BY form_id, state";
+/* What has no rows yet: what is partial has, but for an encrypted one that waits for its files. */
+static const char open_sql[] =
+    "SELECT form_id, state, count(*),"
+    "       to_char(min(received_at) FILTER (WHERE state IN ('held', 'quarantined')"
+    "                                           OR state = 'partial' AND delivered_at IS NULL)"
+    "               AT TIME ZONE 'UTC', " ISO_8601 ")"
+    "  FROM relais.submission WHERE " IS_OPEN " GROUP BY form_id, state";
 
 /* What a version waits for is in its reason: a parent row ("exists in SCHEMA.TABLE"), or a code
  * that its list lacks ("« LIST »", of relais_rule_describe). A refusal that names neither waits
@@ -122,15 +126,14 @@ static relais_form_status *find_form(relais_ledger_status *status, const char *f
 typedef struct state_member {
     const char *state;
     size_t offset;
-    bool waits; /* its rows are not in the national tables yet */
 } state_member;
 
 static const state_member members[] = {
-    {"partial", offsetof(relais_form_status, partial), false},
-    {"held", offsetof(relais_form_status, held), true},
-    {"quarantined", offsetof(relais_form_status, quarantined), true},
-    {"conflict", offsetof(relais_form_status, conflict), false},
-    {"erased", offsetof(relais_form_status, erased), false},
+    {"partial", offsetof(relais_form_status, partial)},
+    {"held", offsetof(relais_form_status, held)},
+    {"quarantined", offsetof(relais_form_status, quarantined)},
+    {"conflict", offsetof(relais_form_status, conflict)},
+    {"erased", offsetof(relais_form_status, erased)},
 };
 
 static bool add_open(relais_form_status *form, const char *state, const char *count,
@@ -141,7 +144,7 @@ static bool add_open(relais_form_status *form, const char *state, const char *co
         if (strcmp(members[i].state, state) != 0)
             continue;
         *(long long *)((char *)form + members[i].offset) = strtoll(count, NULL, 10);
-        if (!members[i].waits || (kept[0] != '\0' && strcmp(kept, oldest) <= 0))
+        if (oldest[0] == '\0' || (kept[0] != '\0' && strcmp(kept, oldest) <= 0))
             continue;
         form->oldest_undelivered = relais_arena_text(arena, oldest);
         if (form->oldest_undelivered == NULL) {

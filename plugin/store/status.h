@@ -16,12 +16,13 @@
 typedef struct relais_form_status {
     const char *form;
     long long received; /* versions in the ledger; -1: not counted */
-    long long partial;  /* delivered, but files that its answers name have not come */
+    long long partial;  /* files that its answers name have not come; delivered, but for what is
+                           encrypted */
     long long held;
     long long quarantined;
     long long conflict;
     long long erased;
-    const char *oldest_undelivered; /* received, ISO 8601; "" when nothing waits */
+    const char *oldest_undelivered; /* received and without rows; ISO 8601, "" when none is */
     const char *last_delivered;     /* ISO 8601; "" when nothing was delivered */
 } relais_form_status;
 

@@ -58,13 +58,21 @@ bool relais_watch_is_stopping(relais_watch *watch)
     return watch->is_stopping;
 }
 
-/* One look at the spool serves all events that have come. */
-static void drain(int inotify)
+/* One look at the spool serves all events that have come. True when one of them is of a parcel:
+ * notes are hidden, and wait for the next look. */
+static bool drain(int inotify)
 {
-    char events[4096];
+    _Alignas(struct inotify_event) char events[4096];
+    bool has_parcel = false;
+    ssize_t length;
 
-    while (read(inotify, events, sizeof events) > 0)
-        ;
+    while ((length = read(inotify, events, sizeof events)) > 0)
+        for (ssize_t at = 0; at < length;) {
+            const struct inotify_event *event = (const struct inotify_event *)(events + at);
+            has_parcel = has_parcel || event->len == 0 || event->name[0] != '.';
+            at += (ssize_t)(sizeof *event + event->len);
+        }
+    return has_parcel;
 }
 
 bool relais_watch_wait(relais_watch *watch, double seconds, bool deaf)
@@ -75,6 +83,6 @@ bool relais_watch_wait(relais_watch *watch, double seconds, bool deaf)
     bool has_come = poll(fds, 2, (int)(seconds * 1000) + 1) > 0;
 
     if (has_come && (fds[1].revents & POLLIN) != 0)
-        drain(watch->inotify);
+        return drain(watch->inotify) || (fds[0].revents & POLLIN) != 0;
     return has_come;
 }

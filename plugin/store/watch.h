@@ -23,7 +23,8 @@ void relais_watch_close(relais_watch *watch);
 /* True once a signal to stop has come. */
 bool relais_watch_is_stopping(relais_watch *watch);
 
-/* Waits for a parcel (unless `deaf`), a signal, or the time to pass: false when it has passed. */
+/* Waits for a parcel (unless `deaf`), a signal, or the time to pass: false when it has passed, or
+ * something else than a parcel has come. */
 bool relais_watch_wait(relais_watch *watch, double seconds, bool deaf);
 
 #endif

@@ -28,7 +28,7 @@ from webserver import WebServer
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = "situations"
 PLAIN, SEALED = "sit", "sit_sealed"
-LEDGER = ("0001_ledger.sql", "0022_sealed_ledger.sql", "0025_claims.sql", "0030_choice.sql")
+LEDGER = ("0001_ledger.sql", "0022_sealed_ledger.sql", "0025_claims.sql", "0030_choice.sql", "0032_reports.sql")
 TABLES = """CREATE SCHEMA sit;
 CREATE TABLE sit.visit (visit_id uuid PRIMARY KEY, sub_id uuid NOT NULL, form text NOT NULL, record text NOT NULL,
     name text, age smallint CONSTRAINT visit_age CHECK (age < 111), note text, place text);

@@ -10,6 +10,7 @@ import unittest
 import test_module
 import test_module_auth
 import test_module_faults
+import test_module_refused
 import wire
 from apacheserver import MODULE, ApacheServer
 from collect import Phone
@@ -38,6 +39,10 @@ class Transport(OnApache, test_module.Transport):
 
 
 class TooLarge(OnApache, test_module.TooLarge):
+    settings = {"location": "LimitRequestBody 12582912"}
+
+
+class Told(OnApache, test_module_refused.Told):
     settings = {"location": "LimitRequestBody 12582912"}
 
 

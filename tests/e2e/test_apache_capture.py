@@ -56,6 +56,12 @@ class Answers(OnApache, test_capture.Answers):
         return server.port, server
 
 
+class TooLarge(OnApache, test_capture.TooLarge):
+    """httpd has no limit of its own for what it passes on; the module reads while it refuses."""
+    locations = {"proxied": HTTP, "small": HTTP + "\nLimitRequestBody 4096"}
+    knows_form = True
+
+
 class Bodies(OnApache, test_capture.Bodies):
     locations = {name: LOCATIONS[name] for name in ("proxied", "streamed")}
 

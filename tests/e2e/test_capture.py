@@ -16,6 +16,7 @@ import unittest
 import wire
 from collect import File
 from test_module import body_of, submission
+from test_module_refused import notes_of
 from webserver import IS_ROOT, WebServer, free_port, wait_until
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "load"))
@@ -360,6 +361,40 @@ class Head(CaptureTest):
             self.assertEqual(connection.read().status, 404)
         wait_until(lambda: 'request: "GET /nothing/here HTTP/1.1"' in self.server.log(), 5,
                    "the request's line")
+
+
+class TooLarge(CaptureTest):
+    """What the server behind refuses for its size, or this one before it: the office is told."""
+    locations = {"proxied": HTTP, "small": HTTP + "client_max_body_size 4k;"}
+    knows_form = False  # of what this server refuses before it reads anything
+
+    def note(self):
+        wait_until(lambda: notes_of(self.server), 5, "a note")
+        [note] = notes_of(self.server)
+        return note
+
+    def test_by_the_server_behind(self):
+        body = body_of(submission(instance="uuid:7"), [File("a.jpg", os.urandom(9000))])
+        self.assertEqual(self.post("status=413", body=body, target="/proxied/submission?deviceID=d").status, 413)
+        self.assertEqual(self.note(), {"source": "capture", "form": "f", "version": "1", "instance": "uuid:7",
+                                       "user": "", "device": "d", "size": str(len(body[1]))})
+        self.assert_kept(0)
+
+    def test_by_this_one(self):
+        credentials = base64.b64encode(b"agent-9:secret").decode()
+        body = body_of(submission(instance="uuid:8"), [File("a.jpg", os.urandom(9000))])
+        self.assertEqual(self.post("", ("Authorization", f"Basic {credentials}"), body=body,
+                                   target="/small/submission?deviceID=d").status, 413)
+        form, version, instance = ("f", "1", "uuid:8") if self.knows_form else ("", "", "")
+        self.assertEqual(self.note(), {"source": "capture", "form": form, "version": version, "instance": instance,
+                                       "user": "agent-9", "device": "d", "size": str(len(body[1])), "limit": "4096"})
+        self.assert_kept(0)
+
+    def test_other_refusals_are_not_told(self):
+        for status in (400, 409, 500):
+            self.assertEqual(self.post(f"status={status}").status, status)
+        time.sleep(0.3)
+        self.assertEqual(notes_of(self.server), [])
 
 
 class Faults(CaptureTest):

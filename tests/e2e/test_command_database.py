@@ -26,6 +26,7 @@ def tearDownModule():
 LEDGER = read(os.path.join(ROOT, "transforms", "schema", "0001_ledger.sql"))
 SEALED = read(os.path.join(ROOT, "transforms", "schema", "0022_sealed_ledger.sql"))
 CHOICE = read(os.path.join(ROOT, "transforms", "schema", "0030_choice.sql"))
+REPORTS = read(os.path.join(ROOT, "transforms", "schema", "0032_reports.sql"))
 
 REFERENCE = """CREATE SCHEMA ref;
 CREATE TABLE ref.zone (code text PRIMARY KEY, label text, sort smallint, parent text REFERENCES ref.zone);
@@ -180,6 +181,7 @@ class Forward(Site):
         self.schema("0001_ledger.sql", LEDGER)
         self.schema("0022_sealed_ledger.sql", SEALED)
         self.schema("0030_choice.sql", CHOICE)
+        self.schema("0032_reports.sql", REPORTS)
         self.apply()
         write(os.path.join(self.mappings, "f1.xml"), '<mapping xmlns="urn:relais:mapping:1" form="f1">'
               '<row table="public.thing"><column name="sub_id" select="$submission"/></row></mapping>')
@@ -207,6 +209,7 @@ class Status(Site):
         super().setUp()
         database.create(self.database)
         self.schema("0001_ledger.sql", LEDGER)
+        self.schema("0032_reports.sql", REPORTS)
         self.apply()
 
     def fill(self, form, state, count, received="2026-03-01T00:00:00Z", delivered=None):
@@ -223,6 +226,15 @@ class Status(Site):
         self.fill("f1", "quarantined", 1, received="2026-02-01T01:02:03Z")
         self.fill("f1", "conflict", 1, received="2026-01-01T00:00:00Z")
         self.fill("f2", "partial", 3, delivered="2026-03-04T12:00:00Z")
+
+    def test_an_encrypted_one_without_its_files_has_no_rows(self):
+        self.fill("f1", "partial", 2, received="2026-02-05T00:00:00Z")
+        self.fill("f2", "partial", 2, received="2026-02-04T00:00:00Z", delivered="2026-02-04T01:00:00Z")
+        self.fill("f3", "partial", 1, received="2026-02-03T00:00:00Z")
+        self.fill("f3", "held", 1, received="2026-02-02T00:00:00Z")
+        forms = json.loads(self.expect(OK, "status", "--json").out)["ledger"]["forms"]
+        self.assertEqual({form["form"]: form["oldest_undelivered"] for form in forms},
+                         {"f1": "2026-02-05T00:00:00.000Z", "f2": None, "f3": "2026-02-02T00:00:00.000Z"})
 
     def test_counts_by_form(self):
         self.fill_two_forms()
@@ -331,7 +343,7 @@ class Status(Site):
         self.assertNotIn("WAITS FOR", self.expect(OK, "status").out)
 
     def fill_with_devices(self):
-        for device, user, state, days in (("collect:a", "agent-1", "delivered", 0), ("collect:a", "agent-1", "conflict", 3),
+        for device, user, state, days in (("collect:a", "agent-1", "delivered", 0), ("collect:a", "agent-1", "conflict", 4),
                                           ("collect:a", "agent-2", "delivered", 9), ("collect:b", "", "held", 40),
                                           ("collect:c", "", "delivered", 20)):
             self.sql("INSERT INTO relais.submission (sub_id, form_id, instance_id, xml_sha256, record_id, state,"
@@ -347,9 +359,68 @@ class Status(Site):
                          [("collect:a", "agent-1", 2, 1, 0), ("collect:a", "agent-2", 1, 0, 0),
                           ("collect:c", None, 1, 0, 0), ("collect:b", None, 1, 0, 1)])
         self.assertLess(found[0]["first_received"], found[0]["last_received"])
+        self.assertEqual([device["silent_days"] for device in found], [3, 0, 0, 0])
+        self.assertEqual(found[0]["silent_from"], found[0]["first_received"])
+        self.assertIsNone(found[1]["silent_from"])
         self.assertNotIn("devices", json.loads(self.expect(OK, "status", "--json").out))
         text = self.expect(OK, "status", "--devices").out
-        self.assertRegex(text, r"(?m)^collect:b +- +\S+Z \(40 d\) +1 +1 +0$")
+        self.assertRegex(text, r"(?m)^collect:b +- +\S+Z \(40 d\) +- +1 +1 +0$")
+        self.assertRegex(text, r"(?m)^collect:a +agent-1 +\S+Z \(.*\) +3 d from 2\d{3}-\d\d-\d\d +2 +0 +1$")
+
+    def test_the_longest_of_several_silences(self):
+        for days in (100, 99, 60, 50, 15):
+            self.sql("INSERT INTO relais.submission (sub_id, form_id, instance_id, xml_sha256, record_id, state,"
+                     " received_at, source, device_id) SELECT gen_random_uuid(), 'f1', k, sha256(k::bytea), k, 'delivered',"
+                     f" timestamptz '2026-06-30T12:00:00Z' - interval '{days} days', 'serve', 'collect:a' FROM"
+                     " (SELECT gen_random_uuid()::text) g(k);")
+        [found] = json.loads(self.expect(OK, "status", "--devices", "--json").out)["devices"]
+        self.assertEqual((found["silent_days"], found["silent_from"]), (39, "2026-03-23T12:00:00.000Z"))
+
+    def refuse(self, hours, size=140_000_000, device="collect:a", times=1, form="f1", source="serve", limit="104857600"):
+        self.sql("INSERT INTO relais.refusal SELECT (at AT TIME ZONE 'UTC')::date,"
+                 f" '{source}', '{device}', 'agent-1', '{form}', 'uuid:1', '1', {size}, {limit}, at, at, {times},"
+                 f" gen_random_uuid() FROM (SELECT now() - interval '{hours} hours') g(at);")
+
+    def test_what_was_too_large(self):
+        """One line for each submission, over the days on which its phone tried."""
+        self.refuse(80, times=7)
+        self.refuse(2, times=3, size=141_000_000)
+        self.refuse(30, device="collect:b", form="", limit="NULL")
+        self.refuse(1, source="autres", device="", form="", times=99)
+        self.refuse(24 * 40, device="collect:old")
+        found = json.loads(self.expect(OK, "status", "--json").out)["ledger"]["too_large"]
+        self.assertEqual([(one["device"], one["form"], one["size"], one["limit"], one["times"], one["many"]) for one in found],
+                         [(None, None, 140_000_000, 104857600, 99, True),
+                          ("collect:a", "f1", 141_000_000, 104857600, 10, False),
+                          ("collect:b", None, 140_000_000, None, 1, False)])
+        self.assertLess(found[1]["first"], found[1]["last"])
+        text = self.expect(OK, "status").out
+        self.assertRegex(text, r"(?m)^collect:a +agent-1 +f1 +uuid:1 +135 MB +100 MB +10 +\S+Z \(2 h\)$")
+        self.assertIn("can never send", text)
+        self.assertRegex(self.expect(OK, "status", env=FRENCH).out, r"(?m)^collect:a .* 135 Mo +100 Mo ")
+        metrics = self.metrics()
+        self.assertEqual(metrics["relais_refused_submissions"], 2)
+        self.assertFalse([name for name in metrics if "collect:" in name])
+
+    def test_incidents(self):
+        self.sql("INSERT INTO relais.incident (kind, parcel, found_at, source, form_id, instance_id, device_id, submitted_by,"
+                 " is_sealed) SELECT 'plaintext', 'p' || d, now() - d * interval '1 day', 'serve', 'f1', 'uuid:1',"
+                 " 'collect:a', 'agent-1', d = 1 FROM unnest(ARRAY[1, 2, 31]) d;")
+        found = json.loads(self.expect(OK, "status", "--json").out)["ledger"]["incidents"]
+        self.assertEqual([(one["parcel"], one["kind"], one["device"], one["sealed"]) for one in found],
+                         [("p1", "plaintext", "collect:a", True), ("p2", "plaintext", "collect:a", False)])
+        self.assertRegex(self.expect(OK, "status").out, r"(?m)^\S+Z \(2 d\) +collect:a +agent-1 +f1 +UNSEALED +p2$")
+        self.assertEqual(self.metrics()["relais_incidents"], 2)
+
+    def test_answers_that_no_column_takes(self):
+        for form, paths in (("f1", "/f1/new,/f1/x"), ("f1", "/f1/new"), ("f2", "")):
+            self.wait_for(form, "held", 1, "2026-02-03T00:00:00Z")
+            self.sql(f"UPDATE relais.submission SET unmapped = string_to_array('{paths}', ',') WHERE unmapped IS NULL;")
+        found = json.loads(self.expect(OK, "status", "--json").out)["ledger"]["unmapped"]
+        self.assertEqual(found, [{"form": "f1", "path": "/f1/new", "submissions": 2},
+                                 {"form": "f1", "path": "/f1/x", "submissions": 1}])
+        self.assertRegex(self.expect(OK, "status").out, r"(?m)^f1 +/f1/new +2$")
+        self.assertEqual(self.metrics()["relais_unmapped_paths"], 2)
 
     def metrics(self, *arguments, code=OK, **options):
         """The samples by name and labels; what is not the text format of Prometheus fails."""
@@ -409,8 +480,10 @@ class Status(Site):
         self.assertIn("choose one", self.expect(USAGE, "status", "--json", "--prometheus").err)
 
     def test_no_query_reads_the_whole_ledger(self):
-        self.fill("f1", "delivered", 30000, delivered="2026-03-02T12:00:00Z")
-        self.fill("f2", "delivered", 30000, delivered="2026-03-02T12:00:00Z")
+        for form in ("f1", "f2"):
+            self.fill(form, "delivered", 100_000, delivered="2026-03-02T12:00:00Z")
+        self.sql("UPDATE relais.submission SET device_id = 'collect:' || hashtext(instance_id) % 500, submitted_by = 'agent',"
+                 " xml = decode(repeat('00', 300), 'hex');")
         self.fill("f1", "held", 10)
         self.wait_for("f2", "partial", 10, "2026-03-01T00:00:00Z", missing=["a.jpg"])
         self.sql("VACUUM (ANALYZE) relais.submission;")
@@ -420,13 +493,17 @@ class Status(Site):
             ALTER DATABASE {self.database} SET session_preload_libraries = 'auto_explain';
             ALTER DATABASE {self.database} SET auto_explain.log_min_duration = 0;""")
         found = json.loads(self.expect(OK, "status", "--json").out)
-        self.assertEqual([form["received"] for form in found["ledger"]["forms"]], [30010, 30010])
+        self.assertEqual([form["received"] for form in found["ledger"]["forms"]], [100_010, 100_010])
         self.expect(OK, "status", "--prometheus")
+        devices = json.loads(self.expect(OK, "status", "--devices", "--json").out)["devices"]
+        self.assertEqual(sum(device["submissions"] for device in devices), 200_020)
         with open(log, encoding="utf-8") as file:
             file.seek(offset)
             plans = file.read()
         self.assertIn("submission_open", plans)
         self.assertIn("submission_delivered", plans)
+        self.assertIn("Index Only Scan using submission_device", plans)
+        self.assertIn("submission_unmapped", plans)
         self.assertNotIn("Seq Scan on submission", plans)
 
 

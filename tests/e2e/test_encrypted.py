@@ -477,10 +477,19 @@ class InTheClear(Encrypted):
             self.assertIn(word, lines[0])
         return lines[0]
 
+    def recorded(self, form=FORM):
+        return query("SELECT kind, parcel, source, form_id, instance_id, sub_id IS NOT NULL AS is_in_ledger, device_id,"
+                     f" is_sealed FROM relais.incident WHERE form_id = '{form}' ORDER BY incident_id")
+
     def test_it_is_sealed_and_told(self):
         instance = self.send_plain()
         said = self.forward()
         self.incident(said)
+        row = self.recorded()[-1]
+        self.assertEqual((row["kind"], row["source"], row["instance_id"], row["is_in_ledger"], row["device_id"], row["is_sealed"]),
+                         ("plaintext", "serve", instance, True, self.phone.device, True))
+        self.assertIn(row["parcel"], said)
+        self.assertIn(row["parcel"], relais("status").stdout)
         self.assertEqual(query(f"SELECT state, reason ->> 'class' AS class, seal FROM relais.submission"
                                f" WHERE instance_id = '{instance}'"),
                          [{"state": "quarantined", "class": "plaintext", "seal": keys.key_id()}])
@@ -495,6 +504,10 @@ class InTheClear(Encrypted):
         configure("first", settings="")
         instance = self.send_plain("unsealed")
         self.assertIn("UNSEALED", self.incident(self.forward()))
+        self.assertEqual([(row["instance_id"], row["is_in_ledger"], row["is_sealed"]) for row in self.recorded("unsealed")],
+                         [(instance, False, False)])
+        self.replay_quarantine()
+        self.assertEqual(len(self.recorded("unsealed")), 1, "the same parcel again is no other incident")
         self.assertEqual(query(f"SELECT * FROM relais.submission WHERE instance_id = '{instance}'"), [])
         self.assertEqual(len(files_of_spool("quarantine/*.parcel")), 1)
 

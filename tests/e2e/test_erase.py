@@ -243,6 +243,21 @@ class ByInstance(Erasing):
         self.assertEqual(self.state(xml), ["erased", "erased"])
         self.assertEqual(values(f"SELECT reason FROM relais.choice WHERE sub_id = '{chosen}'"), [""])
 
+    def test_reports_keep_no_name_of_the_submission(self):
+        """That something was refused, or came in the clear, stays; of which submission, does not."""
+        xml = self.recording()
+        self.deliver(xml)
+        instance = lives.instance_of(xml)
+        database.psql(NAME, f"""INSERT INTO relais.refusal SELECT current_date, 'serve', 'collect:a', '', form_id, '{instance}',
+                '', 1, 1, now(), now(), 1, gen_random_uuid() FROM relais.submission WHERE instance_id = '{instance}';
+            INSERT INTO relais.incident (kind, parcel, source, form_id, instance_id, sub_id, device_id, submitted_by, is_sealed)
+                SELECT 'plaintext', 'p', 'serve', form_id, instance_id, sub_id, 'collect:a', '', true
+                  FROM relais.submission WHERE instance_id = '{instance}'""")
+        self.erase("--card", self.card, "--yes")
+        self.assertEqual(values("SELECT count(*) FROM relais.refusal"), [0])
+        self.assertEqual(query("SELECT device_id, instance_id, sub_id FROM relais.incident"),
+                         [{"device_id": "collect:a", "instance_id": "", "sub_id": None}])
+
     def test_attached_files_go_and_are_not_taken_again(self):
         xml = self.recording()
         self.deliver(xml)

@@ -80,7 +80,7 @@ class Relais:
         database.create(NAME)
         schema = os.path.join(self.dir, "mappings", "schema")
         os.makedirs(schema)
-        for name in ("0001_ledger.sql", "0022_sealed_ledger.sql", "0030_choice.sql"):
+        for name in ("0001_ledger.sql", "0022_sealed_ledger.sql", "0030_choice.sql", "0032_reports.sql"):
             shutil.copy(os.path.join(ROOT, "transforms", "schema", name), schema)
         with open(os.path.join(self.dir, "mappings", "h.xml"), "w", encoding="utf-8") as file:
             file.write(MAPPING)

@@ -154,6 +154,14 @@ class Folders(Imports):
         self.run_import()
         self.assertEqual(self.parcels()[UUID % 1]["v.mp4"], video)
 
+    def test_a_file_that_no_database_takes(self):
+        """Named with its size's limit; the answers are imported without it."""
+        self.put("instances/A_1/A_1.xml", submission(1, files=["film.mp4"]))
+        os.truncate(self.put("instances/A_1/film.mp4", b"x"), 1_000_000_001)
+        report = self.run_import(code=FAILED)
+        self.assertIn("larger than 1 GB", self.refused(report)["instances/A_1/film.mp4"])
+        self.assertEqual(list(self.parcels()), [UUID % 1])
+
     def test_a_dry_run_writes_nothing(self):
         self.put("instances/A_1/A_1.xml", submission(1))
         self.assertEqual(self.run_import(self.source, "--dry-run")["submissions"], 1)

@@ -263,7 +263,9 @@ def setUpModule():
 
 
 def found_in(text):
-    """Marks and numbers in a text; numbers as words of their own, for identifiers are full of digits."""
+    """Marks and numbers in a text; numbers as words of their own, for identifiers are full of digits. The random
+    name of a device is none of them, and may hold a mark by chance."""
+    text = re.sub(r"collect(:|%3A)\w{16}", "", text)
     words = set(re.findall(r"(?<![0-9A-Za-z.-])[A-Z]?\d{7,}(?![0-9A-Za-z.-])", text))
     at = text.lower().find(MARK.lower())
     return ([text[max(0, at - 160):at + 60]] if at >= 0 else []) + sorted(words & numbers)

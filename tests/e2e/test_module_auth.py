@@ -7,12 +7,14 @@ import os
 import shutil
 import ssl
 import subprocess
+import time
 import unittest
 
 import collect
 import wire
 from collect import Failed, File, Phone
 from test_module import HEADERS, submission
+from test_module_refused import notes_of
 from webserver import WebServer, free_port, xform
 
 
@@ -82,6 +84,19 @@ class Authentication(unittest.TestCase):
         self.assertIn("Basic", response.header("WWW-Authenticate"))
         self.assertIn("mot de passe", response.message())
         self.assertEqual(self.server.count("new"), 0)
+
+    def test_strangers_leave_no_notes(self):
+        """What is too large is told of those alone whose name was checked."""
+        for user, password, count in (("agent-017", "wrong", 0), ("agent-017", "secret", 1)):
+            context = ssl.create_default_context(cafile=self.certificate)
+            given = base64.b64encode(f"{user}:{password}".encode()).decode()
+            with wire.Connection("127.0.0.1", self.tls, context) as connection:
+                connection.write(wire.head("POST", "/openrosa/submission?deviceID=d", HEADERS + [
+                    ("Authorization", f"Basic {given}"), ("Expect", "100-continue"), ("Content-Type", "text/xml"),
+                    ("Content-Length", str(1 << 40))]))
+                self.assertEqual(connection.read().status, 413 if count else 401)
+            time.sleep(0.3)
+            self.assertEqual([note["user"] for note in notes_of(self.server)], [user] * count)
 
     def test_no_password_travels_in_the_clear(self):
         phone = self.phone("agent-017", "secret", url=self.server.url)

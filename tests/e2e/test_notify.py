@@ -56,7 +56,7 @@ class Notify(Site):
             self.skipTest("built without libsystemd")
         super().setUp()
         database.create(self.database)
-        for name in ("0001_ledger.sql", "0022_sealed_ledger.sql", "0030_choice.sql"):
+        for name in ("0001_ledger.sql", "0022_sealed_ledger.sql", "0030_choice.sql", "0032_reports.sql"):
             self.schema(name, read(os.path.join(ROOT, "transforms", "schema", name)))
         self.apply()
         self.sql("CREATE TABLE public.thing (sub_id uuid PRIMARY KEY);")

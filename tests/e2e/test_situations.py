@@ -14,7 +14,8 @@ import unittest
 
 import collect
 import situations
-from situations import MAPPING, Situation, at, document, new_id, relais, rows, server
+import wire
+from situations import MAPPING, Situation, at, database, document, new_id, relais, rows, server
 from webserver import wait_until
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -455,6 +456,90 @@ class NestedRepeats(Situation):
         self.put(self.tree(second, [("A", [("Ali", ["x"])]), ("C", [("Ada", [])])], first), at(2))
         self.forward()
         self.assertEqual(self.joined(first), [("A", "Ali", "x"), ("C", "Ada", None)])
+
+
+class TooLarge(Situation):
+    """What a phone can never send: the office hears of it the same day."""
+
+    def setUp(self):
+        super().setUp()
+        database.psql(situations.NAME, "DELETE FROM relais.refusal")
+
+    def refuse(self, instance, device="collect:old", form="sit"):
+        """A phone whose network breaks within a film of 300 MB, as it always will."""
+        boundary, runs, _ = wire.multipart(collect.submission_parts(
+            document(instance, photo="film.mp4", form=form), [collect.File("film.mp4", b"x" * 100_000)]))
+        with wire.Connection("127.0.0.1", server.port, timeout=30) as connection:
+            connection.write(wire.head("POST", f"/openrosa/submission?deviceID={device}", [
+                ("Host", "phone"), ("Content-Type", f"multipart/form-data; boundary={boundary}"),
+                ("Content-Length", str(300 << 20))]), wire.joined(runs))
+            wait_until(self.notes, 5, "a note")
+
+    @staticmethod
+    def notes():
+        return [path for path in pathlib.Path(server.spool, "00", "new").glob(".*.note") if b"\nid: " in path.read_bytes()]
+
+    def refusals(self):
+        return rows("SELECT source, device_id, submitted_by, form_id, instance_id, form_version, size, times,"
+                    " day = (now() AT TIME ZONE 'UTC')::date AS is_today FROM relais.refusal ORDER BY device_id")
+
+    def test_the_office_hears_of_it(self):
+        instance = new_id()
+        self.refuse(instance)
+        self.forward()
+        self.assertEqual(self.refusals(), [{
+            "source": "serve", "device_id": "collect:old", "submitted_by": "", "form_id": "sit", "instance_id": instance,
+            "form_version": "1", "size": 300 << 20, "times": 1, "is_today": True}])
+        self.assertEqual(self.notes(), [])
+        self.assertRegex(relais("status").stdout, rf"(?m)^collect:old +- +sit +{instance} +300 MB +100 MB +1 ")
+
+    def test_its_tries_are_counted_on_one_line(self):
+        instance = new_id()
+        for _ in range(3):
+            self.refuse(instance)
+            self.forward()
+        self.assertEqual([row["times"] for row in self.refusals()], [3])
+
+    def test_a_forwarder_killed_before_it_removed_the_note_counts_it_once(self):
+        self.refuse(new_id())
+        [note] = self.notes()
+        copy = note.read_bytes()
+        for _ in range(2):
+            self.forward()
+            self.assertEqual([row["times"] for row in self.refusals()], [1])
+            note.write_bytes(copy)
+        self.forward()
+
+    def test_a_flood_fills_no_table(self):
+        """Whoever can reach the server can cause a note, in front of other servers without a password."""
+        database.psql(situations.NAME, "INSERT INTO relais.refusal SELECT (now() AT TIME ZONE 'UTC')::date, 'serve',"
+                      " 'flood:' || n, '', '', '', '', 1, 1, now(), now(), 1, gen_random_uuid() FROM generate_series(1, 1000) n")
+        for device in ("flood:new", "flood:newer", "flood:1"):
+            self.refuse("", device, "")
+            self.forward()
+        found = {row["device_id"]: row for row in self.refusals()}
+        self.assertEqual(len(found), 1001)
+        self.assertEqual((found[""]["source"], found[""]["times"]), ("autres", 2))
+        self.assertIn("(many others)", relais("status").stdout)
+
+    def test_old_ones_are_forgotten(self):
+        database.psql(situations.NAME, "INSERT INTO relais.refusal SELECT (now() AT TIME ZONE 'UTC')::date - 91, 'serve',"
+                      " 'collect:gone', '', '', '', '', 1, 1, now(), now(), 1, gen_random_uuid()")
+        self.refuse(new_id())
+        self.forward()
+        self.assertEqual([row["device_id"] for row in self.refusals()], ["collect:old"])
+
+    def test_a_note_that_is_none_holds_up_nothing(self):
+        path = pathlib.Path(server.spool, "00", "new", ".07.note")
+        for text in ("relais-note: 1\nreceived: some day\nsource: serve\nid: " + "0" * 32 + "\n", "x\n"):
+            path.write_text(text, encoding="utf-8")
+            os.utime(path, (0, 0))
+            instance = new_id()
+            self.post(document(instance))
+            self.forward()
+            self.assert_state(instance, "delivered")
+            self.assertFalse(path.exists())
+        self.assertEqual(self.refusals(), [])
 
 
 class Table(unittest.TestCase):

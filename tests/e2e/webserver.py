@@ -92,6 +92,11 @@ def xform(form_id, version="1", title="A form", filler=0):
 """.encode()
 
 
+def visible(directory):
+    """The names in a directory of the spool that may be parcels': notes are hidden."""
+    return [name for name in os.listdir(directory) if not name.startswith(".")]
+
+
 @dataclasses.dataclass
 class Parcel:
     head: dict
@@ -185,12 +190,12 @@ class WebServer:
         for shard in SHARDS:
             directory = os.path.join(self.spool, shard, "new")
             found += [read_parcel(os.path.join(directory, name))
-                      for name in os.listdir(directory)]
+                      for name in visible(directory)]
         return found
 
     def count(self, place):
         """The number of files in new or tmp."""
-        return sum(len(os.listdir(os.path.join(self.spool, shard, place))) for shard in SHARDS)
+        return sum(len(visible(os.path.join(self.spool, shard, place))) for shard in SHARDS)
 
     def empty(self):
         for shard in SHARDS:

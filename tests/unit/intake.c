@@ -5,6 +5,7 @@
 #include "spool_fixture.h"
 
 #include "openrosa/intake.h"
+#include "spool/note.h"
 
 #define MULTIPART "multipart/form-data; boundary=b"
 #define BODY(xml)                                                                                  \
@@ -21,10 +22,11 @@ static relais_reply capture(fixture *f, const char *content_type, const char *bo
                               .count = 1,
                               .source = "capture",
                               .host = "odk.bf"};
+    relais_parcel_head head;
 
     relais_error_clear(unread);
     relais_error_clear(err);
-    return relais_intake_capture(f->spool, &request, f->arena, staged, unread, err);
+    return relais_intake_capture(f->spool, &request, f->arena, &head, staged, unread, err);
 }
 
 /* Reads the parcel that was committed. */
@@ -151,6 +153,43 @@ static void test_no_room(void **state)
     f->spool = spool;
 }
 
+/* The form, the submission and the sender of what was refused, as far as its beginning goes. */
+static void test_the_beginning_of_what_was_refused(void **state)
+{
+    static const char body[] =
+        "--b\r\nContent-Disposition: form-data; name=\"xml_submission_file\"\r\n\r\n"
+        "<d id='f' version='2'><meta><instanceID>uuid:1</instanceID></meta></d>\r\n--b\r\n"
+        "Content-Disposition: form-data; name=\"v.mp4\"; filename=\"v.mp4\"\r\n\r\nbytes";
+    static const struct {
+        size_t length;
+        const char *form, *instance;
+    } seen[] = {{sizeof body - 1, "f", "uuid:1"}, {120, "f", ""}, {40, "", ""}, {0, "", ""}};
+    fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof seen / sizeof *seen; i++) {
+        relais_segment segment = {.data = body, .length = seen[i].length, .fd = -1};
+        relais_request request = {.content_type = MULTIPART,
+                                  .content_length = -1,
+                                  .segments = &segment,
+                                  .count = seen[i].length > 0,
+                                  .source = "serve",
+                                  .device = "collect:a"};
+        relais_note note = {0};
+        relais_error err = {0};
+        unsigned slot = 0;
+
+        assert_true(relais_intake_tell_refused(f->spool, &request, 1000, 100, f->arena, &err));
+        while (slot < RELAIS_NOTE_SLOTS &&
+               relais_note_read(f->spool, slot, f->arena, &note, &err) == RELAIS_NOTE_NONE)
+            slot++;
+        assert_string_equal(note.device, "collect:a");
+        assert_string_equal(note.form, seen[i].form);
+        assert_string_equal(note.instance, seen[i].instance);
+        assert_int_equal(note.size, 1000);
+        assert_ok(relais_note_remove(f->spool, slot, &err), err);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +201,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_commit_that_fails_leaves_nothing, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_no_room, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_the_beginning_of_what_was_refused, fixture_setup,
+                                        fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@ relais_unit_test(spool_write relais_spool)
 relais_unit_test(spool_read relais_spool)
 relais_unit_test(quarantine relais_spool)
 relais_unit_test(spool_scratch relais_spool)
+relais_unit_test(spool_note relais_spool)
 
 # Stands between the library and the system to see the order of calls and to make them fail.
 relais_unit_test(spool_order relais_spool)

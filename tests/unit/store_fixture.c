@@ -185,6 +185,7 @@ int store_setup(void **state)
     run_file(f, "transforms/schema/0022_sealed_ledger.sql");
     run_file(f, "transforms/schema/0025_claims.sql");
     run_file(f, "transforms/schema/0030_choice.sql");
+    run_file(f, "transforms/schema/0032_reports.sql");
     run_file(f, "tests/cases/store/schema.sql");
     relais_spool_close(f->spool);
     f->spool = NULL;
