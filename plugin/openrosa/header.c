@@ -3,6 +3,8 @@
  */
 #include "openrosa/header.h"
 
+#include "base/text.h"
+
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
@@ -106,27 +108,15 @@ bool relais_param_next(relais_span *rest, relais_param *out)
     return false;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* The byte that %XX at `i` stands for, or -1. */
 static int percent_at(const relais_span *span, size_t i)
 {
-    int high, low;
+    uint8_t byte;
 
-    if (span->length - i < 3 || span->bytes[i] != '%')
+    if (span->length - i < 3 || span->bytes[i] != '%' ||
+        !relais_unhex(&span->bytes[i + 1], &byte, 1))
         return -1;
-    high = hex_digit(span->bytes[i + 1]);
-    low = hex_digit(span->bytes[i + 2]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
+    return byte;
 }
 
 void relais_span_unescape(relais_span *span)

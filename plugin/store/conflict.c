@@ -52,7 +52,7 @@ static const char record_sql[] =
     RIVAL "  FROM relais.submission r"
           "  JOIN relais.submission s USING (form_id, record_id)" LAST_CHOICE
           " WHERE r.sub_id = $1::uuid AND s.state <> 'erased'"
-          " ORDER BY s.received_at, s.sub_id LIMIT 2001";
+          " ORDER BY s.received_at, s.sub_id LIMIT " RELAIS_SQL_NUMBER(RELAIS_CHAIN_MAX);
 
 static const char files_sql[] =
     "WITH file AS (SELECT a.sub_id, a.name, a.sha256, a.size FROM relais.attachment a"

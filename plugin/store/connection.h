@@ -23,6 +23,13 @@
  * gained by asking more often. */
 #define RELAIS_STORE_BACKOFF ((relais_backoff){.first = 0.2, .most = 30})
 
+/* A number of C as SQL has it, so that it stands in one place: a macro of digits alone. */
+#define RELAIS_SQL_DIGITS(number) #number
+#define RELAIS_SQL_NUMBER(number) RELAIS_SQL_DIGITS(number)
+
+/* For to_char, of an instant in UTC: ISO 8601 with milliseconds, as heads of parcels have it. */
+#define RELAIS_SQL_ISO_8601 "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
+
 typedef struct relais_prepared {
     uint64_t hash;
     char name[16]; /* on the server */

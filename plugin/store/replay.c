@@ -12,7 +12,7 @@
 
 /* A page is read before its versions are settled, so that a ledger of a million needs no more
  * memory than one of a thousand. */
-#define PAGE "1000"
+#define PAGE 1000
 
 /* $1, $2: forms and the hashes of their mappings; $3 'all'; $4 form; $5, $6 instance. Waiting
  * ones are found by the index submission_open. */
@@ -35,7 +35,7 @@ static const char count_sql[] =
 static const char page_sql[] =
     "SELECT s.sub_id, s.form_id, s.instance_id, s.received_at, coalesce(s.seal, '')" CHOSEN
     "   AND (s.received_at, s.sub_id) > ($7::timestamptz, $8::uuid)"
-    " ORDER BY s.received_at, s.sub_id LIMIT " PAGE;
+    " ORDER BY s.received_at, s.sub_id LIMIT " RELAIS_SQL_NUMBER(PAGE);
 
 typedef struct replay {
     const relais_replay_options *options;

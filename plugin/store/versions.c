@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECEIVED_TEXT "to_char(s.received_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+#define RECEIVED_TEXT "to_char(s.received_at, " RELAIS_SQL_ISO_8601 ")"
 
 static const char lock_sql[] =
     "SELECT pg_advisory_xact_lock(hashtextextended('relais.record:' || $1::text, 0))";
@@ -35,7 +35,7 @@ const char relais_versions_read_sql[] =
     "    FROM member m LEFT JOIN LATERAL ("
     "         SELECT * FROM relais.submission s"
     "          WHERE s.form_id = $1 AND s.instance_id = m.instance_id) s ON true"
-    "   ORDER BY s.received_at, s.sub_id LIMIT 2001";
+    "   ORDER BY s.received_at, s.sub_id LIMIT 1 + " RELAIS_SQL_NUMBER(RELAIS_CHAIN_MAX);
 
 static const char add_sql[] =
     "INSERT INTO relais.submission (sub_id, form_id, instance_id, xml_sha256, record_id,"
@@ -79,7 +79,7 @@ const char relais_versions_older_sql[] =
 const char relais_versions_held_sql[] =
     "SELECT s.sub_id, s.form_id, s.instance_id, s.received_at FROM relais.submission s"
     " WHERE s.state = 'held' AND (s.received_at, s.sub_id) > ($1::timestamptz, $2::uuid)"
-    " ORDER BY s.received_at, s.sub_id LIMIT 100";
+    " ORDER BY s.received_at, s.sub_id LIMIT " RELAIS_SQL_NUMBER(RELAIS_HELD_PAGE);
 
 static const char choose_sql[] = "INSERT INTO relais.choice (sub_id, rivals, chosen_by, reason)"
                                  " VALUES ($1::uuid, $2::text[]::uuid[], $3, $4)";

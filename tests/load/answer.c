@@ -3,46 +3,18 @@
  */
 #include "answer.h"
 
-#include <errno.h>
+#include "stream.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-
-/* Bytes of one answer as they come; NUL-terminated. */
-struct input {
-    int fd;
-    size_t start, end;
-    char bytes[65536];
-};
-
-static bool fill(struct input *in)
-{
-    ssize_t n;
-
-    if (in->start > 0) {
-        memmove(in->bytes, in->bytes + in->start, in->end - in->start);
-        in->end -= in->start;
-        in->start = 0;
-    }
-    if (in->end == sizeof in->bytes - 1)
-        return false;
-    do
-        n = recv(in->fd, in->bytes + in->end, sizeof in->bytes - 1 - in->end, 0);
-    while (n < 0 && errno == EINTR);
-    if (n <= 0)
-        return false;
-    in->end += (size_t)n;
-    in->bytes[in->end] = '\0';
-    return true;
-}
 
 /* The text up to the mark, which is taken off and replaced by a NUL; NULL at the end. */
-static char *read_until(struct input *in, const char *mark)
+static char *read_until(struct stream *in, const char *mark)
 {
     char *end, *text;
 
     while ((end = strstr(in->bytes + in->start, mark)) == NULL)
-        if (!fill(in))
+        if (!stream_fill(in))
             return NULL;
     *end = '\0';
     text = in->bytes + in->start;
@@ -50,13 +22,13 @@ static char *read_until(struct input *in, const char *mark)
     return text;
 }
 
-static bool skip(struct input *in, long length, long *counted)
+static bool skip(struct stream *in, long length, long *counted)
 {
     while (length > 0) {
         long have = (long)(in->end - in->start);
         long n = have < length ? have : length;
         if (n == 0) {
-            if (!fill(in))
+            if (!stream_fill(in))
                 return false;
             continue;
         }
@@ -67,7 +39,7 @@ static bool skip(struct input *in, long length, long *counted)
     return true;
 }
 
-static bool read_chunks(struct input *in, struct answer *out)
+static bool read_chunks(struct stream *in, struct answer *out)
 {
     char *line;
     long size, ignored = 0;
@@ -83,15 +55,15 @@ static bool read_chunks(struct input *in, struct answer *out)
     return true;
 }
 
-static void read_rest(struct input *in, struct answer *out)
+static void read_rest(struct stream *in, struct answer *out)
 {
     do {
         out->size += (long)(in->end - in->start);
         in->start = in->end;
-    } while (fill(in));
+    } while (stream_fill(in));
 }
 
-static void read_body(struct input *in, const char *head, struct answer *out)
+static void read_body(struct stream *in, const char *head, struct answer *out)
 {
     const char *length = strcasestr(head, "\r\ncontent-length:");
 
@@ -119,7 +91,7 @@ static bool says_close(const char *head)
 
 void answer_read(int fd, struct answer *out)
 {
-    struct input in = {.fd = fd};
+    struct stream in = {.fd = fd};
     char *head;
 
     *out = (struct answer){.is_closing = true};

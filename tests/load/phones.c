@@ -15,6 +15,7 @@
  * what was asked of the preloaded load_fault through the deviceID.
  */
 #include "answer.h"
+#include "stream.h"
 
 #include "base/digest.h"
 #include "base/text.h"
@@ -240,20 +241,6 @@ static void build(struct phone *phone)
 
 /* ---- sending ---------------------------------------------------------------------------- */
 
-static bool send_all(int fd, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = send(fd, bytes, length, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        length -= (size_t)n;
-    }
-    return true;
-}
-
 static bool send_chunks(int fd, const char *bytes, size_t length)
 {
     char size[32];
@@ -261,13 +248,13 @@ static bool send_chunks(int fd, const char *bytes, size_t length)
     while (length > 0) {
         size_t n = length < 30000 ? length : 30000;
         snprintf(size, sizeof size, "%zx\r\n", n);
-        if (!send_all(fd, size, strlen(size)) || !send_all(fd, bytes, n) ||
-            !send_all(fd, "\r\n", 2))
+        if (!stream_send(fd, size, strlen(size)) || !stream_send(fd, bytes, n) ||
+            !stream_send(fd, "\r\n", 2))
             return false;
         bytes += n;
         length -= n;
     }
-    return send_all(fd, "0\r\n\r\n", 5);
+    return stream_send(fd, "0\r\n\r\n", 5);
 }
 
 static bool send_whole(const struct phone *phone)
@@ -275,8 +262,8 @@ static bool send_whole(const struct phone *phone)
     const char *start = phone->text + ROOM - phone->head_length;
 
     if (!phone->is_chunked)
-        return send_all(phone->fd, start, phone->head_length + phone->body_length);
-    return send_all(phone->fd, start, phone->head_length) &&
+        return stream_send(phone->fd, start, phone->head_length + phone->body_length);
+    return stream_send(phone->fd, start, phone->head_length) &&
            send_chunks(phone->fd, phone->text + ROOM, phone->body_length);
 }
 
@@ -285,8 +272,8 @@ static void send_part(struct phone *phone)
 {
     size_t whole = phone->head_length + (phone->is_chunked ? 0 : phone->body_length - 1);
 
-    send_all(phone->fd, phone->text + ROOM - phone->head_length,
-             (size_t)below(&phone->random, (long)whole));
+    stream_send(phone->fd, phone->text + ROOM - phone->head_length,
+                (size_t)below(&phone->random, (long)whole));
 }
 
 static void leave(struct phone *phone, bool is_reset)

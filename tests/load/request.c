@@ -3,41 +3,17 @@
  */
 #include "request.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 
 enum { UWSGI_HEAD = 4 };
-
-/* Reads more behind what is there. False at the end, or when there is no more room. */
-static bool fill(struct stream *in)
-{
-    ssize_t n;
-
-    if (in->start > 0) {
-        memmove(in->bytes, in->bytes + in->start, in->end - in->start);
-        in->end -= in->start;
-        in->start = 0;
-    }
-    if (in->end == sizeof in->bytes - 1)
-        return false;
-    do
-        n = recv(in->fd, in->bytes + in->end, sizeof in->bytes - 1 - in->end, 0);
-    while (n < 0 && errno == EINTR);
-    if (n <= 0)
-        return false;
-    in->end += (size_t)n;
-    in->bytes[in->end] = '\0';
-    return true;
-}
 
 static bool need(struct stream *in, size_t length)
 {
     while (in->end - in->start < length)
-        if (!fill(in))
+        if (!stream_fill(in))
             return false;
     return true;
 }
@@ -77,7 +53,7 @@ static bool read_http(struct stream *in, struct request *out)
     char *end, *line, *rest;
 
     while ((end = strstr(in->bytes + in->start, "\r\n\r\n")) == NULL)
-        if (!fill(in))
+        if (!stream_fill(in))
             return false;
     *end = '\0';
     line = strtok_r(in->bytes + in->start, "\r\n", &rest);
@@ -140,7 +116,7 @@ static bool read_scgi(struct stream *in, struct request *out)
 
     out->is_scgi = true;
     while ((colon = memchr(in->bytes + in->start, ':', in->end - in->start)) == NULL)
-        if (!fill(in))
+        if (!stream_fill(in))
             return false;
     size = strtoul(in->bytes + in->start, NULL, 10);
     head = (size_t)(colon + 1 - in->bytes) - in->start;
@@ -180,7 +156,7 @@ static bool read_run(struct stream *in, size_t length, request_take *take, void 
         size_t n = have < length ? have : length;
 
         if (n == 0) {
-            if (!fill(in))
+            if (!stream_fill(in))
                 return false;
             continue;
         }
@@ -197,7 +173,7 @@ static bool read_line(struct stream *in, char *out, size_t size)
     char *end;
 
     while ((end = memchr(in->bytes + in->start, '\n', in->end - in->start)) == NULL)
-        if (!fill(in))
+        if (!stream_fill(in))
             return false;
     snprintf(out, size, "%.*s", (int)(end - in->bytes - (long)in->start), in->bytes + in->start);
     in->start = (size_t)(end + 1 - in->bytes);

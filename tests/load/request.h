@@ -6,15 +6,9 @@
 #define RELAIS_TESTS_LOAD_REQUEST_H
 
 #include "script.h"
+#include "stream.h"
 
 #include <stddef.h>
-
-/* A connection with what was read of it too far. */
-struct stream {
-    int fd;
-    size_t start, end;
-    char bytes[65536];
-};
 
 struct request {
     bool is_http; /* else uwsgi or SCGI: the answer ends with the connection */

@@ -104,29 +104,15 @@ static void keep_end(struct kept *kept, bool is_accepted)
 
 /* ---- answering -------------------------------------------------------------------------- */
 
-static bool send_all(int fd, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = send(fd, bytes, length, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        length -= (size_t)n;
-    }
-    return true;
-}
-
 static bool send_piece(int fd, enum framing framing, const char *bytes, size_t length)
 {
     char head[32];
 
     if (framing != FRAMING_CHUNKED)
-        return send_all(fd, bytes, length);
+        return stream_send(fd, bytes, length);
     snprintf(head, sizeof head, "%zx\r\n", length);
-    return length == 0 || (send_all(fd, head, strlen(head)) && send_all(fd, bytes, length) &&
-                           send_all(fd, "\r\n", 2));
+    return length == 0 || (stream_send(fd, head, strlen(head)) && stream_send(fd, bytes, length) &&
+                           stream_send(fd, "\r\n", 2));
 }
 
 static bool has_body(const struct script *script)
@@ -152,7 +138,8 @@ static bool send_body(int fd, const struct script *script)
         if (length == half)
             sleep_ms(script->pause);
     }
-    return script->cut >= 0 || script->framing != FRAMING_CHUNKED || send_all(fd, "0\r\n\r\n", 5);
+    return script->cut >= 0 || script->framing != FRAMING_CHUNKED ||
+           stream_send(fd, "0\r\n\r\n", 5);
 }
 
 static bool send_head(int fd, const struct request *request, const struct script *script,
@@ -171,7 +158,7 @@ static bool send_head(int fd, const struct request *request, const struct script
                  request->is_scgi ? "Status:" : "HTTP/1.1", script->status, length, script->header,
                  script->header[0] == '\0' ? "" : "\r\n",
                  is_keepalive ? "" : "Connection: close\r\n");
-    return send_all(fd, head, (size_t)n);
+    return stream_send(fd, head, (size_t)n);
 }
 
 /* Closed with a reset, unread bytes are thrown away on both sides. */
