@@ -52,9 +52,7 @@ static void cut_text(relais_buffer *text, size_t maximum)
     relais_buffer_append_text(text, hex);
 }
 
-/* Bytes as text that PostgreSQL takes: controls, and everything above ASCII where the whole is
- * not UTF-8, become \xNN; longer than `maximum` it is cut and closed by the whole's hash. */
-static char *make_safe(relais_arena *arena, const char *bytes, size_t length, size_t maximum)
+char *relais_safe_text(relais_arena *arena, const char *bytes, size_t length, size_t maximum)
 {
     relais_buffer text;
     char *copy = NULL;
@@ -71,7 +69,7 @@ static char *make_safe(relais_arena *arena, const char *bytes, size_t length, si
 
 char *relais_item_file_name(relais_arena *arena, const char *name, size_t length)
 {
-    return make_safe(arena, name, length, NAME_MAX_BYTES);
+    return relais_safe_text(arena, name, length, NAME_MAX_BYTES);
 }
 
 /* What has gone wrong with the parcel itself is a reason; the rest is somebody else's. */
@@ -110,13 +108,13 @@ static relais_read refuse_by_error(relais_item *item, relais_arena *arena, const
 /* One text of the head, fit for the ledger. */
 static bool copy_fact(relais_arena *arena, const char *text, const char **out)
 {
-    *out = make_safe(arena, text, strlen(text), FACT_MAX_BYTES);
+    *out = relais_safe_text(arena, text, strlen(text), FACT_MAX_BYTES);
     return *out != NULL;
 }
 
 static bool copy_head(relais_item *item, const relais_parcel_head *head, relais_arena *arena)
 {
-    item->reason.form = make_safe(arena, head->form, strlen(head->form), FACT_MAX_BYTES);
+    item->reason.form = relais_safe_text(arena, head->form, strlen(head->form), FACT_MAX_BYTES);
     return item->reason.form != NULL && copy_fact(arena, head->received, &item->received) &&
            copy_fact(arena, head->source, &item->source) &&
            copy_fact(arena, head->user, &item->user) &&
@@ -172,7 +170,8 @@ static bool copy_file(relais_file *file, const relais_attachment *from, relais_a
     file->raw = relais_arena_copy(arena, from->name, from->name_length);
     file->raw_length = from->name_length;
     file->name = relais_item_file_name(arena, from->name, from->name_length);
-    file->media_type = make_safe(arena, from->media_type, strlen(from->media_type), NAME_MAX_BYTES);
+    file->media_type =
+        relais_safe_text(arena, from->media_type, strlen(from->media_type), NAME_MAX_BYTES);
     file->offset = from->offset;
     file->size = from->size;
     memcpy(file->sha256, from->sha256, sizeof file->sha256);

@@ -95,6 +95,11 @@ const relais_seal *relais_item_file_seal(const relais_item *item, const relais_f
  * envelope that came with plain files, as a phone sends that was interrupted in encrypting. */
 bool relais_item_is_readable(const relais_item *item);
 
+/* Bytes as text that PostgreSQL takes: controls, and everything above ASCII where the whole is
+ * not UTF-8, become \xNN; longer than `maximum` it is cut and closed by the whole's hash. */
+RELAIS_MUST_USE char *relais_safe_text(relais_arena *arena, const char *bytes, size_t length,
+                                       size_t maximum);
+
 /* A file's name as the ledger writes it. */
 RELAIS_MUST_USE char *relais_item_file_name(relais_arena *arena, const char *name, size_t length);
 
