@@ -111,12 +111,13 @@ bool relais_param_next(relais_span *rest, relais_param *out)
 /* The byte that %XX at `i` stands for, or -1. */
 static int percent_at(const relais_span *span, size_t i)
 {
+    char pair[3] = "";
     uint8_t byte;
 
-    if (span->length - i < 3 || span->bytes[i] != '%' ||
-        !relais_unhex(&span->bytes[i + 1], &byte, 1))
+    if (span->length - i < 3 || span->bytes[i] != '%')
         return -1;
-    return byte;
+    memcpy(pair, &span->bytes[i + 1], 2);
+    return relais_unhex(pair, &byte, 1) ? byte : -1;
 }
 
 void relais_span_unescape(relais_span *span)
