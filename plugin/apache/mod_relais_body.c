@@ -37,8 +37,6 @@ typedef struct intake {
     bool is_too_large;
 } intake;
 
-_Static_assert(MEMORY_MAX <= RELAIS_BEGINNING_MAX, "what is in memory is a beginning");
-
 /* ---- telling the office ----------------------------------------------------------------- */
 
 /* The beginning of a body that is too large. */
@@ -226,22 +224,24 @@ static void refuse_announced(request_rec *r, const intake *coming)
     tell(&seen);
 }
 
-/* Of a body without announced length that grew too large: what is in memory is its beginning
+/* Of a body without announced length that grew too large: what is in memory is its beginning,
  * unless that went into a file. */
 static void refuse_grown(request_rec *r, const intake *coming)
 {
     beginning seen = {.r = r,
                       .spool = coming->spool,
-                      .bytes = apr_palloc(r->pool, RELAIS_BEGINNING_MAX),
+                      .bytes = coming->memory,
+                      .length = coming->used,
                       .size = (int64_t)coming->length,
                       .limit = coming->limit};
-    ssize_t n = 0;
 
-    if (coming->fd >= 0)
+    if (coming->fd >= 0) {
+        ssize_t n;
+
+        seen.bytes = apr_palloc(r->pool, RELAIS_BEGINNING_MAX);
         n = pread(coming->fd, seen.bytes, RELAIS_BEGINNING_MAX, 0);
-    else
-        memcpy(seen.bytes, coming->memory, (size_t)(n = (ssize_t)coming->used));
-    seen.length = n > 0 ? (size_t)n : 0;
+        seen.length = n > 0 ? (size_t)n : 0;
+    }
     tell(&seen);
 }
 

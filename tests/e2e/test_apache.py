@@ -44,6 +44,7 @@ class TooLarge(OnApache, test_module.TooLarge):
 
 class Told(OnApache, test_module_refused.Told):
     settings = {"location": "LimitRequestBody 12582912"}
+    reads_http2 = False
 
 
 class Authentication(OnApache, test_module_auth.Authentication):

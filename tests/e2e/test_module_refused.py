@@ -3,6 +3,7 @@ however often a phone tries. What becomes of notes is in test_situations.py.
 """
 import glob
 import os
+import subprocess
 import time
 import unittest
 
@@ -26,6 +27,7 @@ def notes_of(server):
 class Told(ModuleTest):
     """What a phone could never send is told to the office: whose it is, and how large."""
     LIMIT = 12 << 20
+    reads_http2 = True  # although it refuses
     settings = {"location": "client_max_body_size 12m; lingering_time 1s; lingering_timeout 1s;"}
     INSTANCE = "uuid:5d0c4f6e-1f39-4a57-a6ae-7d0a2f1a7c11"
     XML = submission(instance=INSTANCE)
@@ -85,6 +87,39 @@ class Told(ModuleTest):
         self.assert_openrosa(response, 413)
         self.assertEqual(response.interim, [])
         self.wait_for_note(form="", instance="", device="collect:abc", size=str(len(body)))
+
+    def test_two_hundred_megabytes_take_no_memory(self):
+        content_type, body = self.body(1)
+        before = self.server.memory()
+        with self.connect() as connection:
+            connection.write(post_head(200 << 20, content_type))
+            connection.write(body)
+            for number in range(198):
+                connection.write(b"x" * (1 << 20))
+                if number == 190:
+                    self.assertLess(self.server.memory() - before, 4 << 20)
+            connection.write(b"x" * ((200 << 20) - (198 << 20) - len(body)))
+            self.assert_openrosa(connection.read(), 413)
+        self.wait_for_note(form="f", instance=self.INSTANCE, size=str(200 << 20))
+
+    def test_http2(self):
+        port = self.server.speak_http2(**self.settings)
+        for name, data in (("instance.xml", self.XML), ("film.mp4", os.urandom(14 << 20))):
+            with open(os.path.join(self.server.dir, name), "wb") as file:
+                file.write(data)
+        command = ["curl", "-sS", "--http2-prior-knowledge", "--max-time", "20", "-i",
+                   "-F", f"xml_submission_file=@{self.server.dir}/instance.xml;type=text/xml",
+                   "-F", f"film.mp4=@{self.server.dir}/film.mp4",
+                   f"http://127.0.0.1:{port}/openrosa/submission?deviceID=collect:h2"]
+
+        def answer():
+            run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+                                 stdin=subprocess.DEVNULL)
+            return run.stdout.decode() if run.stdout else None
+
+        self.assertRegex(wait_until(answer, 10, "the server to speak HTTP/2"), r"^HTTP/2 413")
+        self.wait_for_note(device="collect:h2", limit=str(self.LIMIT),
+                           **{"form": "f", "instance": self.INSTANCE} if self.reads_http2 else {"form": ""})
 
     def test_what_is_no_submission(self):
         with self.connect() as connection:
