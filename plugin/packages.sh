@@ -20,7 +20,7 @@ RELAIS_APACHE_PACKAGES='apache2-dev'
 # To test: unit tests, fuzzers, analysers, the client that speaks like Collect, the browser in
 # which other form engines run; Apache without the files of a service, so that none can start.
 RELAIS_TEST_PACKAGES='libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck
-    shellcheck jing libxml2-utils python3 python3-h2 strace valgrind lcov postgresql-15-pgtap chromium
+    shellcheck jing libxml2-utils python3 python3-h2 strace valgrind postgresql-15-pgtap chromium
     apache2-bin'
 
 # relais_node_packages: prints the packages that bring Node and npm, in which the form engines run;

@@ -9,20 +9,20 @@ set -eu
 usage()
 {
     cat <<'END'
-usage: sh tests/run.sh [--quick | --long] [--only FAMILY]... [--fuzz SECONDS] [--dir DIR] [--coverage]
+usage: sh tests/run.sh [--quick | --long] [--only FAMILY]... [--fuzz SECONDS] [--dir DIR]
 
   --quick         what a developer runs before a commit: no fuzzers, no clang-tidy, no
                   crash tests
   --long          fuzzers for 5 minutes each, more kills, more submissions, clang's analyzer
-  --only FAMILY   build unit fuzz checks e2e crash (may be repeated)
+  --only FAMILY   build unit fuzz checks e2e crash, or one program of the last two: e2e/test_path
+                  (may be repeated)
   --fuzz SECONDS  time for each fuzzer (default 6)
   --dir DIR       build and log there and keep it, so that the next run builds less
                   (default: a temporary directory, removed at the end)
-  --coverage      instead of all that: unit and e2e (--only unit: these alone) on a build that counts
-                  which lines run, and the percentage of each folder
   --help          this text
 
-tests/README.md says what each family proves.
+tests/README.md says what each family proves. After unit and e2e tests the share of each folder's lines
+that they ran is printed: with --only unit, that of the unit tests.
 END
 }
 
@@ -33,7 +33,7 @@ PATH=$PATH:/usr/sbin:/sbin
 export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 umask 022
 
-lanes='' families='' coverage=no mode=normal fuzz_seconds='' dir='' keep=no
+lanes='' families='' mode=normal fuzz_seconds='' dir='' keep=no
 cores=$(nproc)
 
 parse_arguments()
@@ -50,7 +50,6 @@ parse_arguments()
             shift
             ;;
         --quick | --long) mode=${1#--} ;;
-        --coverage) coverage=yes ;;
         --help | -h)
             usage
             exit 0
@@ -62,6 +61,7 @@ parse_arguments()
     for family in $families; do
         case $family in
         build | unit | fuzz | checks | e2e | crash) ;;
+        e2e/test_* | crash/test_*) [ -f "$root/tests/$family.py" ] || misused "no such program: $family." ;;
         *) misused "no such family: $family. There are: build unit fuzz checks e2e crash." ;;
         esac
     done
@@ -82,7 +82,16 @@ misused()
     exit 2
 }
 
+# wants FAMILY: or a program of it.
 wants()
+{
+    case " $families " in
+    *" $1 "* | *" $1/"*) ;;
+    *) return 1 ;;
+    esac
+}
+
+wants_all()
 {
     case " $families " in
     *" $1 "*) ;;
@@ -201,33 +210,31 @@ configure_and_build()
     cmake -S "$root" -B "$into" -G Ninja -DRELAIS_WERROR=ON -DRELAIS_APACHE=ON "$@" && cmake --build "$into"
 }
 
-build_sanitized()
+# Sanitizers and counters of lines in one: what unit and e2e tests run on. Counters are of several threads.
+build_watched()
 {
-    build gcc-sanitized -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DRELAIS_SANITIZE=ON
+    build gcc-watched -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DRELAIS_SANITIZE=ON \
+        -DCMAKE_C_FLAGS='-O1 --coverage -fprofile-update=atomic' || return 1
+    /usr/bin/python3 "$root/tests/coverage.py" --prepare "$dir/gcc-watched"
+    find "$dir/gcc-watched" -type d -exec chmod a+rwx {} +
+    : >"$logs/watched.built"
 }
 
 build_release()
 {
-    build gcc-release -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Release
+    build gcc-release -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Release -DRELAIS_UNIT=OFF && : >"$logs/release.built"
 }
 
 build_clang()
 {
-    build clang-fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DRELAIS_SANITIZE=ON -DRELAIS_FUZZ=ON
+    build clang-fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=None -DRELAIS_SANITIZE=ON -DRELAIS_FUZZ=ON \
+        -DCMAKE_C_FLAGS='-O1 -gline-tables-only'
 }
 
-# Programs of other users (the web server's) write their counts too.
-build_coverage()
-{
-    build gcc-coverage -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=--coverage &&
-        chmod -R a+rwX "$dir/gcc-coverage"
-}
-
-# run_unit BUILD
 run_unit()
 {
     file=$logs/unit.log
-    ctest --test-dir "$dir/$1" -j "$cores" --output-on-failure --no-tests=error >"$file" 2>&1 </dev/null || true
+    ctest --test-dir "$dir/gcc-watched" -j "$cores" --output-on-failure --no-tests=error >"$file" 2>&1 </dev/null || true
     awk '/ Test +#[0-9]+: / {
         sub(/.* Test +#[0-9]+: /, "")
         print ($0 ~ /[. ]Passed +[0-9.]+ sec$/ ? "pass" : "fail"), $1, $(NF - 1)
@@ -271,36 +278,67 @@ run_checks()
     done
 }
 
+# Begun first, so that no lane has a long one left when the other is done.
+LONGEST='crash/test_points crash/test_kill crash/test_store_trouble e2e/test_forms e2e/test_path e2e/test_national_lives
+    e2e/test_figures e2e/test_aside e2e/test_apache_load e2e/test_schema e2e/test_pull_central e2e/test_quickstart
+    e2e/test_valgrind e2e/test_pull_others crash/test_spool_full'
+
 # A test that hangs must not keep the others' results from being known.
 program_seconds=1200
 
-# run_python FAMILY BUILD: each tests/FAMILY/test_*.py in a process of its own. Both lanes may be at it:
-# whoever makes a program's directory first runs it.
-run_python()
+# programs: e2e/test_* and crash/test_*, as wanted, those that take long first.
+programs()
+{
+    {
+        for program in $LONGEST; do echo "$program"; done
+        (cd "$root/tests" && for program in e2e/test_*.py crash/test_*.py; do echo "${program%.py}"; done)
+    } | awk '!seen[$0]++' | while read -r program; do
+        if wants_all "${program%/*}" || wants_all "$program"; then echo "$program"; fi
+    done
+}
+
+is_built()
+{
+    [ -f "$logs/$1.built" ]
+}
+
+# run_programs: each in a process of its own. Both lanes are at it: whoever makes a program's directory first runs it.
+run_programs()
 {
     [ "$mode" != long ] || program_seconds=7200
-    for program in "$root/tests/$1"/test_*.py; do
-        [ -f "$program" ] || continue
-        program_name=$1/$(basename "$program" .py)
-        file=$logs/$(echo "$program_name" | tr / -).log
+    for program in $(programs); do
+        is_built release || continue
+        case $program in e2e/*) is_built watched || continue ;; esac
+        file=$logs/$(echo "$program" | tr / -)
         mkdir "$file.taken" 2>/dev/null || continue
-        : >"$file.results"
-        RELAIS_BUILD=$dir/$2 timeout -k 10 "$program_seconds" \
-            /usr/bin/python3 "$root/tests/unittest_results.py" \
-            "$program" "$file.results" >"$file" 2>&1 </dev/null ||
-            [ -s "$file.results" ] || echo "fail did-not-run 0" >"$file.results"
-        record_all "$program_name/" "$file" <"$file.results"
-        sed -n 's/.*note: /      /p' "$file" # what a test wants to be read though it passed
+        case $program in
+        crash/*) run_program "$program" gcc-release '' ;;
+        *)
+            run_program "$program" gcc-watched watched
+            [ ! -f "$file.watched.results.release" ] || run_program "$program" gcc-release release
+            ;;
+        esac
     done
+}
+
+# run_program PROGRAM BUILD PART: its tests that are for that build (e2e/builds.py).
+run_program()
+{
+    file=$logs/$(echo "$1" | tr / -)${3:+.$3}
+    : >"$file.results"
+    # shellcheck disable=SC2086 # no part is no word
+    RELAIS_BUILD=$dir/$2 timeout -k 10 "$program_seconds" \
+        /usr/bin/python3 "$root/tests/unittest_results.py" "$root/tests/$1.py" "$file.results" $3 \
+        >"$file.log" 2>&1 </dev/null ||
+        [ -s "$file.results" ] || echo "fail did-not-run 0" >"$file.results"
+    record_all "$1/" "$file.log" <"$file.results"
+    sed -n 's/.*note: /      /p' "$file.log" # what a test wants to be read though it passed
 }
 
 # Two lanes at once keep two cores busy: one waits for compilers and fuzzers, one for servers. The
 # one that has done its own helps with the programs that the other has not begun.
 compiler_lane()
 {
-    if wants build || wants unit; then
-        if build_sanitized && wants unit; then run_unit gcc-sanitized; fi
-    fi
     if wants build || wants fuzz || wants checks; then
         if build_clang && wants fuzz; then run_fuzzers; fi
     fi
@@ -310,17 +348,11 @@ compiler_lane()
 
 server_lane()
 {
-    wants build || wants e2e || wants crash || return 0
-    if build_release; then : >"$logs/release.built"; fi
+    if wants build || wants unit || wants e2e; then
+        if build_watched && wants unit; then run_unit; fi
+    fi
+    if wants build || wants e2e || wants crash; then build_release || true; fi
     run_programs
-}
-
-# Nothing while the release build is not there: then the server lane runs them alone.
-run_programs()
-{
-    [ -f "$logs/release.built" ] || return 0
-    if wants e2e; then run_python e2e gcc-release; fi
-    if wants crash; then run_python crash gcc-release; fi
 }
 
 two_lanes()
@@ -335,41 +367,13 @@ two_lanes()
     lanes=
 }
 
-coverage_lane()
-{
-    build_coverage || return 0
-    if wants unit; then run_unit gcc-coverage; fi
-    if wants e2e; then run_python e2e gcc-coverage; fi
-    run_check coverage count_lines || true
-}
-
-count_lines()
-{
-    for pass in --initial --no-checksum; do # all lines there are, then those that ran
-        lcov --quiet --capture "$pass" --directory "$dir/gcc-coverage" --output-file "$dir/coverage.part"
-        cat "$dir/coverage.part"
-    done >"$dir/coverage.info"
-    grep -q '^DA:' "$dir/coverage.info"
-}
-
-# One line a folder of plugin/, and one for all.
+# What unit and e2e tests have run: of the families that this run was asked for.
 show_coverage()
 {
-    [ -s "$dir/coverage.info" ] || return 0
-    awk -F: -v top="$root/plugin/" '
-        function share(name, hit, all) { return sprintf("coverage  %-12s %5.1f %% of %6d lines", name, 100 * hit / all, all) }
-        $1 == "SF" { file = $2; folder = index($2, top) == 1 ? substr($2, length(top) + 1) : ""; sub(/\/.*/, "", folder) }
-        $1 == "DA" && folder != "" {
-            split($2, times, ",")
-            place = file ":" times[1]
-            if (!(place in seen)) { seen[place]; lines[folder]++; total++ }
-            if (times[2] > 0 && !(place in ran)) { ran[place]; hits[folder]++; hit++ }
-        }
-        END {
-            for (folder in lines) print share(folder, hits[folder], lines[folder]) | "sort"
-            close("sort")
-            if (total > 0) print share("plugin", hit, total)
-        }' "$dir/coverage.info"
+    if ! is_built watched || ! { wants unit || wants e2e; }; then return 0; fi
+    echo
+    run_check coverage /usr/bin/python3 "$root/tests/coverage.py" "$dir/gcc-watched" || true
+    cat "$logs/coverage.log"
 }
 
 main()
@@ -382,14 +386,10 @@ main()
     run_check packages relais_install_packages "$logs/apt.log" \
         $RELAIS_BUILD_PACKAGES $RELAIS_APACHE_PACKAGES $RELAIS_RUN_PACKAGES $RELAIS_TEST_PACKAGES \
         $(relais_node_packages) || true
-    if [ "$coverage" = yes ]; then
-        coverage_lane
-    else
-        two_lanes
-        if wants e2e; then run_check privacy/logs-of-all-servers /usr/bin/python3 "$root/tests/answers_in_logs.py" "$logs/servers" || true; fi
-    fi
-    show_failures
+    two_lanes
+    if wants_all e2e; then run_check privacy/logs-of-all-servers /usr/bin/python3 "$root/tests/answers_in_logs.py" "$logs/servers" || true; fi
     show_coverage
+    show_failures
     passed=$(grep -c '^pass ' "$results" || true)
     failed=$(grep -c '^fail ' "$results" || true)
     skipped=$(grep -c '^skip ' "$results" || true)

@@ -5,9 +5,16 @@ a superuser for what a test prepares, and role "reader" may only read.
 """
 import glob
 import os
+import pathlib
 import shutil
 import subprocess
 import tempfile
+
+# What the ledger is made of, without the national tables: for tests that have small tables of their own.
+LEDGER = {file.name: file.read_text(encoding="utf-8") for file in (
+    pathlib.Path(__file__).resolve().parents[2] / "transforms" / "schema" / name for name in (
+        "0001_ledger.sql", "0022_sealed_ledger.sql", "0025_claims.sql", "0030_choice.sql",
+        "0032_reports.sql"))}
 
 
 def postgres_directory():

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 
+import builds
 import keptlogs
 from keys import Opener
 
@@ -66,7 +67,7 @@ class Quickstart:
     def run(*arguments, timeout=300):
         return subprocess.run(["sh", SCRIPT, *arguments], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=timeout, text=True, check=False)
+                              timeout=timeout, text=True, check=False, env=builds.script())
 
     def start(self):
         done = self.run("--dir", self.dir, "--port", str(self.port), "--detach")
@@ -85,6 +86,8 @@ class Quickstart:
     def remove(self):
         if os.path.isdir(self.dir):
             self.stop()
+            if os.path.exists(os.path.join(self.state, "log", "nginx.log")):
+                builds.look_into(self.log("nginx"))
             keptlogs.keep(self.state)
         for directory in {self.state, self.dir, self.top}:
             shutil.rmtree(directory, ignore_errors=True)

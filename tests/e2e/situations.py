@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape
 
 import collect
 import wire
-from database import Database
+from database import LEDGER, Database
 from keys import Keys
 from spools import make_spool
 from webserver import WebServer
@@ -28,7 +28,6 @@ from webserver import WebServer
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = "situations"
 PLAIN, SEALED = "sit", "sit_sealed"
-LEDGER = ("0001_ledger.sql", "0022_sealed_ledger.sql", "0025_claims.sql", "0030_choice.sql", "0032_reports.sql")
 TABLES = """CREATE SCHEMA sit;
 CREATE TABLE sit.visit (visit_id uuid PRIMARY KEY, sub_id uuid NOT NULL, form text NOT NULL, record text NOT NULL,
     name text, age smallint CONSTRAINT visit_age CHECK (age < 111), note text, place text);
@@ -131,8 +130,8 @@ def start():
     unittest.addModuleCleanup(database.remove)
     database.start()
     database.create(NAME)
-    for file in LEDGER:
-        database.psql(NAME, (ROOT / "transforms" / "schema" / file).read_text())
+    for text in LEDGER.values():
+        database.psql(NAME, text)
     database.psql(NAME, TABLES)
     keys.make()
     os.mkdir(mappings)

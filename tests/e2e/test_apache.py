@@ -13,6 +13,7 @@ import test_module_faults
 import test_module_refused
 import wire
 from apacheserver import MODULE, ApacheServer
+from builds import on_release
 from collect import Phone
 from test_module import submission
 from webserver import free_port, xform
@@ -195,6 +196,7 @@ class Configuration(OnApache, test_module_faults.FaultTest):
             self.assertTrue(phone.form_list()[0].url.startswith(server.url))
 
 
+@on_release
 class Module(unittest.TestCase):
     def test_it_brings_nothing_into_httpd_but_libxml2(self):
         needed = subprocess.run(["readelf", "-d", MODULE], capture_output=True, check=True)

@@ -10,6 +10,7 @@ import collect
 import test_capture
 import wire
 from apacheserver import ApacheServer
+from builds import on_release
 from test_capture import head_of
 from test_module import body_of, submission
 
@@ -178,6 +179,7 @@ class Places(OnApache, test_capture.CaptureTest):
         self.assertEqual((response.status, response.interim), (201, [100]))
         self.assert_kept(1)
 
+    @on_release
     def test_a_large_upload_takes_little_memory(self):
         self.post()
         idle, size = self.server.memory(), 100 << 20

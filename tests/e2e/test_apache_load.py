@@ -5,6 +5,7 @@ import unittest
 
 import test_capture_load
 from apacheserver import ApacheServer
+from builds import on_release
 from test_capture_load import IS_LONG, Rules, h2phones
 
 LOCATION = """<Location "/v1/">
@@ -30,6 +31,7 @@ class LoadTest(test_capture_load.LoadTest):
 class CaptureLoad(LoadTest, test_capture_load.CaptureLoad):
     test_a_queue_of_one = None              # a request has a thread of its own
 
+    @on_release
     def test_memory_stays_flat(self):
         """Once each thread has had its turn: APR keeps a pool a thread, and the C library too."""
         server = self.serve(threads=32)

@@ -13,13 +13,14 @@ import unittest
 
 import apacheserver
 import test_apache_load
+from builds import on_release
 from collect import File, Phone
 from test_capture_load import IS_LONG, Rules, h2phones, harness
 from test_module import submission
 from webserver import xform
 
 BUILD = os.environ.get("RELAIS_SANITIZED_BUILD") or os.path.join(
-    os.environ.get("RELAIS_BUILD", "build"), "../gcc-sanitized")
+    os.environ.get("RELAIS_BUILD", "build"), "../gcc-watched")
 SANITIZED = os.path.join(BUILD, "plugin/apache/mod_relais.so")
 
 
@@ -47,6 +48,7 @@ class MemoryTest(test_apache_load.LoadTest):
         server.process.wait(120)
 
 
+@on_release
 @unittest.skipUnless("RELAIS_SANITIZED_BUILD" in os.environ or (IS_LONG and os.path.exists(SANITIZED)),
                      "long; needs a build with sanitizers")
 class Sanitized(MemoryTest):
@@ -76,6 +78,7 @@ class Sanitized(MemoryTest):
         self.assertEqual([leak for leak in leaks if "ap_run_child_init" not in leak], [])
 
 
+@on_release
 @unittest.skipUnless(IS_LONG and shutil.which("valgrind"), "long; needs valgrind")
 class Valgrind(MemoryTest):
     def test_serve_and_capture(self):

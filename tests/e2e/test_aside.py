@@ -19,6 +19,7 @@ import unittest
 
 import test_national_lives as lives
 import test_national_rows as base
+from builds import on_release
 from keys import Keys, openssl
 from spools import make_spool
 from test_national_rows import KEYS, NAME, database, forward, relais, spool, values
@@ -381,6 +382,7 @@ class Erased(Aside):
 
 
 class Large(Aside):
+    @on_release
     def test_300_megabytes_in_a_little_memory(self):
         xml = self.recording(("<age>11", "<age>onze"))
         path = put(xml, attachment=300 << 20)

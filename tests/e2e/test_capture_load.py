@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 # pylint: disable=wrong-import-position
 import harness
 import h2phones
+from builds import on_release
 from harness import Record, Rules
 from webserver import IS_ROOT, WebServer, free_port, wait_until
 
@@ -77,6 +78,7 @@ class CaptureLoad(LoadTest):
         for status in (201, 202, 400, 401, 502, 503, "left"):
             self.assertGreater(seen[status], 20)
 
+    @on_release
     def test_memory_stays_flat(self):
         server = self.serve(location=self.Server.say(unbuffered="on"))
         server.start()

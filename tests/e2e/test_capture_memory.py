@@ -13,6 +13,7 @@ import tempfile
 import unittest
 
 import webserver
+from builds import on_release
 from test_capture_load import IS_LONG, LoadTest, harness, h2phones
 from harness import Rules
 from webserver import free_port
@@ -21,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SANITIZED = os.environ.get("RELAIS_SANITIZED")
 
 
+@on_release
 @unittest.skipUnless(IS_LONG or SANITIZED, "long")
 class Sanitized(LoadTest):
     @classmethod
@@ -80,6 +82,7 @@ class Sanitized(LoadTest):
         self.finish(server)
 
 
+@on_release
 @unittest.skipUnless(IS_LONG and shutil.which("valgrind"), "long; needs valgrind")
 class Valgrind(LoadTest):
     def test_load(self):

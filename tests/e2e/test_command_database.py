@@ -10,6 +10,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from command import (FAILED, FRENCH, LATER, OK, ROOT, Site, USAGE, database, parcel_name,  # noqa: E402
                      read, start_database, write)
+from database import LEDGER  # noqa: E402
 
 
 def setUpModule():
@@ -23,11 +24,6 @@ def tearDownModule():
 # ---- plan --------------------------------------------------------------------------------------
 
 
-LEDGER = read(os.path.join(ROOT, "transforms", "schema", "0001_ledger.sql"))
-SEALED = read(os.path.join(ROOT, "transforms", "schema", "0022_sealed_ledger.sql"))
-CHOICE = read(os.path.join(ROOT, "transforms", "schema", "0030_choice.sql"))
-REPORTS = read(os.path.join(ROOT, "transforms", "schema", "0032_reports.sql"))
-
 REFERENCE = """CREATE SCHEMA ref;
 CREATE TABLE ref.zone (code text PRIMARY KEY, label text, sort smallint, parent text REFERENCES ref.zone);
 CREATE TABLE ref.area (code text PRIMARY KEY, zone text NOT NULL REFERENCES ref.zone);
@@ -39,7 +35,7 @@ class Plan(Site):
     def setUp(self):
         super().setUp()
         database.create(self.database)
-        self.schema("0001_ledger.sql", LEDGER)
+        self.schema("0001_ledger.sql", LEDGER["0001_ledger.sql"])
         self.schema("0002_reference.sql", REFERENCE)
         self.codes("ref.zone", ZONES)
         self.codes("ref.area", "code,zone\nx,b\n")
@@ -178,10 +174,7 @@ class Forward(Site):
     def setUp(self):
         super().setUp()
         database.create(self.database)
-        self.schema("0001_ledger.sql", LEDGER)
-        self.schema("0022_sealed_ledger.sql", SEALED)
-        self.schema("0030_choice.sql", CHOICE)
-        self.schema("0032_reports.sql", REPORTS)
+        self.ledger()
         self.apply()
         write(os.path.join(self.mappings, "f1.xml"), '<mapping xmlns="urn:relais:mapping:1" form="f1">'
               '<row table="public.thing"><column name="sub_id" select="$submission"/></row></mapping>')
@@ -208,8 +201,7 @@ class Status(Site):
     def setUp(self):
         super().setUp()
         database.create(self.database)
-        self.schema("0001_ledger.sql", LEDGER)
-        self.schema("0032_reports.sql", REPORTS)
+        self.ledger()
         self.apply()
 
     def fill(self, form, state, count, received="2026-03-01T00:00:00Z", delivered=None):

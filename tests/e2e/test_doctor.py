@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import unittest
 
+import builds
 import command
 from command import FAILED, FRENCH, OK, Site, database
 from keys import Keys
@@ -296,7 +297,7 @@ class Address(Doctor):
         dump = os.path.join(self.dir, "real.txt")
         with open(dump, "wb") as file:
             subprocess.run(self.server.command("-T"), stdout=file, stderr=subprocess.DEVNULL,
-                           check=True)
+                           check=True, env=builds.web())
         found = self.findings(part="nginx", dump=dump)
         self.assertTrue(any("module is loaded" in one["text"] for one in found), found)
         self.assertTrue(any(self.server.spool in one["text"] for one in found), found)

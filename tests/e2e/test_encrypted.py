@@ -16,6 +16,7 @@ import unittest
 import uuid
 
 import envelope
+from builds import on_release
 from collect import File, Phone, submission_parts
 from database import Database
 from keys import Keys
@@ -536,6 +537,7 @@ class InTheClear(Encrypted):
             self.assertIn(told or "", "\n".join(lines))
 
 
+@on_release
 class Large(Encrypted):
     def peak(self, locked):
         """The forwarder's largest memory in MB."""

@@ -13,6 +13,7 @@ import urllib.parse
 
 import collect
 import wire
+from builds import on_release
 from collect import Failed, File, Phone
 from webserver import WebServer, wait_until, xform
 
@@ -413,6 +414,7 @@ class Transport(ModuleTest):
             statuses = [connection.read().status for _ in range(count)]
         self.assertEqual(statuses, [404, 201] * (count // 2))
 
+    @on_release
     def test_two_thousand_on_one_connection_leak_nothing(self):
         content_type, body = body_of(submission(), [File("a.jpg", os.urandom(20_000))])
         request = post_head(len(body), content_type) + body

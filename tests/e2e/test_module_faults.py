@@ -16,6 +16,7 @@ import unittest
 
 import collect
 import wire
+from builds import on_release
 from collect import File, Phone
 from test_module import body_of, post_head, submission
 from webserver import IS_ROOT, SHARDS, WebServer, wait_until, xform
@@ -225,6 +226,7 @@ class Crowd(FaultTest):
         wait_until(lambda: server.count("tmp") == 0, 5, "tmp to be empty")
         self.assertEqual(server.alarms(), [])
 
+    @on_release
     def test_a_large_upload_takes_little_memory(self):
         server = self.serve(location=self.Server.say(body="0"))
         server.start()

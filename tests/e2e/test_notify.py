@@ -56,8 +56,7 @@ class Notify(Site):
             self.skipTest("built without libsystemd")
         super().setUp()
         database.create(self.database)
-        for name in ("0001_ledger.sql", "0022_sealed_ledger.sql", "0030_choice.sql", "0032_reports.sql"):
-            self.schema(name, read(os.path.join(ROOT, "transforms", "schema", name)))
+        self.ledger()
         self.apply()
         self.sql("CREATE TABLE public.thing (sub_id uuid PRIMARY KEY);")
         write(os.path.join(self.mappings, "f1.xml"), '<mapping xmlns="urn:relais:mapping:1" form="f1">'

@@ -242,7 +242,7 @@ class Phones(unittest.TestCase):
             while not over.is_set():
                 instance, xml = lives.fresh(mine.choice(lives.sample_names()), mine)
                 answers.extend(self.deliver(instance, xml, [("photo.jpg", mine.randbytes(20000))], own).statuses)
-                time.sleep(0.02)
+                time.sleep(0.08)
 
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             phones = [pool.submit(enumerate_people, SEED + i) for i in range(8)]

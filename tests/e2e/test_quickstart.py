@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
+import builds
 from quickstart import SCRIPT, Quickstart, free_port, wait_until
 
 
@@ -72,7 +73,7 @@ class Life(unittest.TestCase):
             process = subprocess.Popen(
                 ["sh", SCRIPT, "--dir", self.server.dir, "--port", str(free_port())],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                start_new_session=True,
+                start_new_session=True, env=builds.script(),
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
         def read():

@@ -7,6 +7,7 @@ import unittest
 
 import test_aside as aside
 import test_national_rows as base
+from builds import on_release
 from test_national_rows import SAMPLES, database, values
 
 ERRORS = 99
@@ -16,6 +17,7 @@ def setUpModule():
     aside.setUpModule()
 
 
+@on_release
 class Memcheck(unittest.TestCase):
     def test_all_samples_and_what_is_put_aside(self):
         sent = [path.read_text(encoding="utf-8") for path in sorted(SAMPLES.glob("*.xml"))]

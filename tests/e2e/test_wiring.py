@@ -13,6 +13,7 @@ import threading
 import unittest
 import urllib.request
 
+import builds
 from webserver import MODULE, NGINX, WebServer, free_port, wait_until
 from wire import Connection, Part, head, joined, multipart
 
@@ -227,7 +228,7 @@ class Wiring(unittest.TestCase):
         process = subprocess.Popen(
             [NGINX, "-p", directory, "-e", os.path.join(directory, "error.log"), "-c", path,
              "-g", f"daemon off; pid {directory}/pid;"], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=builds.web())
         self.addCleanup(process.wait)
         self.addCleanup(process.terminate)
         wait_until(lambda: os.path.exists(os.path.join(directory, "pid")), 10, "the sidecar")

@@ -25,9 +25,10 @@ import tempfile
 import time
 import urllib.parse
 
+import builds
 import keptlogs
 
-NGINX = os.environ.get("RELAIS_NGINX", "/usr/sbin/nginx")
+NGINX = os.environ.get("RELAIS_NGINX", builds.NGINX)
 MODULE = os.environ.get("RELAIS_MODULE") or os.path.join(
     os.environ.get("RELAIS_BUILD", "build"), "plugin/nginx/ngx_http_relais_module.so")
 IS_ROOT = os.geteuid() == 0
@@ -224,13 +225,14 @@ class WebServer:
     def check(self):
         """-t: (whether the server is content, what it says)."""
         run = subprocess.run(self.command("-t"), stdin=subprocess.DEVNULL, timeout=20,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                             env=builds.web(self.environment))
         return run.returncode == 0, run.stdout.decode()
 
     def start(self):
         self.process = subprocess.Popen(self.prefix + self.command(), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        env=os.environ | self.environment,
+                                        env=builds.web(self.environment),
                                         start_new_session=True)  # httpd may signal its group
         wait_until(self._answers, 60 if self.prefix else 10, f"{self.NAME} to listen")
 
@@ -286,5 +288,6 @@ class WebServer:
 
     def remove(self):
         self.stop()
+        builds.look_into(self.log())
         keptlogs.keep(self.dir)
         shutil.rmtree(self.dir, ignore_errors=True)

@@ -109,7 +109,7 @@ static void list_is_kept_and_a_mended_one_is_seen(void **state)
     assert_int_equal(member(f, store, "sx", "sx_new"), 0);
     store_ask(f, "INSERT INTO ref.code SELECT 'sx_new' || i, 'sx' FROM generate_series(1, 300) i");
     for (int i = 1; i <= 300; i++) { /* more than there is room for */
-        char value[16];
+        char value[24];
         snprintf(value, sizeof value, "sx_new%d", i);
         assert_int_equal(member(f, store, "sx", value), 1);
     }
