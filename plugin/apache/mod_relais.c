@@ -75,7 +75,8 @@ void *mod_relais_merge(apr_pool_t *pool, void *outer, void *inner)
     return conf;
 }
 
-uint64_t mod_relais_floor(const mod_relais_conf *conf)
+/* The floor to be used. */
+static uint64_t floor_of(const mod_relais_conf *conf)
 {
     return conf->floor < 0 ? SPOOL_FLOOR : (uint64_t)conf->floor;
 }
@@ -242,7 +243,7 @@ relais_stores *mod_relais_stores(void)
 relais_spool *mod_relais_spool(const mod_relais_conf *conf, relais_error *err)
 {
     if (conf->spool != NULL)
-        return relais_stores_spool(stores, conf->spool, mod_relais_floor(conf), err);
+        return relais_stores_spool(stores, conf->spool, floor_of(conf), err);
     relais_error_set(err, RELAIS_ERR_CONFIG, "there is no RelaisSpool for this request");
     return NULL;
 }

@@ -75,9 +75,6 @@ static inline const mod_relais_conf *mod_relais_conf_of(const request_rec *r)
     return ap_get_module_config(r->per_dir_config, &relais_module);
 }
 
-/* The floor to be used. */
-uint64_t mod_relais_floor(const mod_relais_conf *conf);
-
 /* ---- this child ------------------------------------------------------------------------- */
 
 /* What it has open; not NULL while there are requests. */

@@ -49,11 +49,6 @@ struct request {
 
 /* ---- list ----------------------------------------------------------------------------------- */
 
-static const char *or_dash(const char *text)
-{
-    return text[0] == '\0' ? "-" : text;
-}
-
 static const char *chosen_text(const relais_rival *one, relais_arena *arena)
 {
     return one->chosen_by[0] == '\0'
@@ -74,9 +69,14 @@ bool relais_conflict_print(const relais_rivals *rivals, relais_arena *arena, rel
     memcpy(cells, headings, sizeof headings);
     for (size_t i = 0; i < rivals->count; i++) {
         const relais_rival *one = &rivals->list[i];
-        const char *row[COLUMNS] = {
-            one->sub_id,   one->form,          one->record,          one->state,
-            one->received, or_dash(one->user), or_dash(one->device), chosen_text(one, arena)};
+        const char *row[COLUMNS] = {one->sub_id,
+                                    one->form,
+                                    one->record,
+                                    one->state,
+                                    one->received,
+                                    relais_or_dash(one->user),
+                                    relais_or_dash(one->device),
+                                    chosen_text(one, arena)};
         if (row[COLUMNS - 1] == NULL)
             return relais_arena_error(arena, err);
         memcpy(&cells[(i + 1) * COLUMNS], row, sizeof row);

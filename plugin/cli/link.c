@@ -72,18 +72,14 @@ static void print_reasons(const char *codes)
     }
 }
 
-static const char *or_dash(const char *text)
-{
-    return text[0] == '\0' ? "-" : text;
-}
-
 /* ---- list ----------------------------------------------------------------------------------- */
 
 static const char *summary(const relais_link_person *person, relais_arena *arena)
 {
-    return relais_arena_format(arena, "%s %s %s %s %s (%lld)", or_dash(person->sex),
-                               or_dash(person->age), or_dash(person->place), or_dash(person->month),
-                               or_dash(person->org_type), person->recordings);
+    return relais_arena_format(arena, "%s %s %s %s %s (%lld)", relais_or_dash(person->sex),
+                               relais_or_dash(person->age), relais_or_dash(person->place),
+                               relais_or_dash(person->month), relais_or_dash(person->org_type),
+                               person->recordings);
 }
 
 static bool list_table(const work *w, const relais_link_pairs *pairs, relais_error *err)
@@ -203,7 +199,7 @@ static bool print_recordings(const work *w, const relais_link_recordings *record
                                     one->sex,  one->age,         one->age_basis, one->status,
                                     one->form, one->citizenship, one->origin,    one->keys};
         for (size_t c = 0; c < COLUMNS; c++)
-            cells[(i + 1) * COLUMNS + c] = or_dash(row[c]);
+            cells[(i + 1) * COLUMNS + c] = relais_or_dash(row[c]);
     }
     relais_table_print(stdout, cells, rows, COLUMNS);
     return true;

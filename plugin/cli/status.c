@@ -185,11 +185,6 @@ static void print_ledger(const relais_status *found, relais_arena *arena)
            "fits no column goes to quarantine at once."));
 }
 
-static const char *or_dash(const char *text)
-{
-    return text[0] == '\0' ? "-" : text;
-}
-
 /* "12 d from 2026-03-02": nothing for less than a day. */
 static const char *silence_text(const relais_device *device, relais_arena *arena)
 {
@@ -219,8 +214,8 @@ static void print_devices(const relais_devices *devices, relais_arena *arena)
     *at++ = _("CONFLICT");
     for (size_t i = 0; i < devices->count; i++) {
         const relais_device *device = &devices->items[i];
-        *at++ = or_dash(device->device);
-        *at++ = or_dash(device->user);
+        *at++ = relais_or_dash(device->device);
+        *at++ = relais_or_dash(device->user);
         *at++ = relais_status_since(device->last_received, arena);
         *at++ = silence_text(device, arena);
         *at++ = count_text(device->submissions, arena);

@@ -16,18 +16,13 @@ static size_t shown_of(size_t count)
     return count < SHOWN ? count : SHOWN;
 }
 
-static const char *or_dash(const char *text)
-{
-    return text == NULL || text[0] == '\0' ? "-" : text;
-}
-
 /* Megabytes as phones and web servers count them, rounded up. */
 static const char *size_text(long long bytes, relais_arena *arena)
 {
     const char *text =
         bytes < 0 ? "-" : relais_arena_format(arena, _("%lld MB"), (bytes + 1048575) / 1048576);
 
-    return or_dash(text);
+    return relais_or_dash(text);
 }
 
 static void print_refused(const relais_reports *reports, relais_arena *arena)
@@ -49,13 +44,13 @@ static void print_refused(const relais_reports *reports, relais_arena *arena)
     *at++ = _("LAST");
     for (size_t i = 0; i < shown; i++) {
         const relais_refused *one = &reports->refused[i];
-        *at++ = one->is_rest ? _("(many others)") : or_dash(one->device);
-        *at++ = or_dash(one->user);
-        *at++ = or_dash(one->form);
-        *at++ = or_dash(one->instance);
+        *at++ = one->is_rest ? _("(many others)") : relais_or_dash(one->device);
+        *at++ = relais_or_dash(one->user);
+        *at++ = relais_or_dash(one->form);
+        *at++ = relais_or_dash(one->instance);
         *at++ = size_text(one->size, arena);
         *at++ = size_text(one->limit, arena);
-        *at++ = or_dash(relais_arena_format(arena, "%lld", one->times));
+        *at++ = relais_or_dash(relais_arena_format(arena, "%lld", one->times));
         *at++ = relais_status_since(one->last, arena);
     }
     putchar('\n');
@@ -82,9 +77,9 @@ static void print_incidents(const relais_reports *reports, relais_arena *arena)
     for (size_t i = 0; i < shown; i++) {
         const relais_incident *one = &reports->incidents[i];
         *at++ = relais_status_since(one->found, arena);
-        *at++ = or_dash(one->device);
-        *at++ = or_dash(one->user);
-        *at++ = or_dash(one->form);
+        *at++ = relais_or_dash(one->device);
+        *at++ = relais_or_dash(one->user);
+        *at++ = relais_or_dash(one->form);
         *at++ = one->is_sealed ? _("sealed") : _("UNSEALED");
         *at++ = one->parcel;
     }
@@ -107,7 +102,8 @@ static void print_unmapped(const relais_reports *reports, relais_arena *arena)
     for (size_t i = 0; i < shown; i++) {
         *at++ = reports->unmapped[i].form;
         *at++ = reports->unmapped[i].path;
-        *at++ = or_dash(relais_arena_format(arena, "%lld", reports->unmapped[i].submissions));
+        *at++ =
+            relais_or_dash(relais_arena_format(arena, "%lld", reports->unmapped[i].submissions));
     }
     putchar('\n');
     relais_table_print(stdout, cells, shown + 1, COLUMNS);

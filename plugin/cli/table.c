@@ -19,6 +19,11 @@ static bool is_high_control(const char *text)
            (unsigned char)text[1] < 0xA0;
 }
 
+const char *relais_or_dash(const char *text)
+{
+    return text == NULL || text[0] == '\0' ? "-" : text;
+}
+
 void relais_print_plain(FILE *out, const char *text)
 {
     for (; *text != '\0'; text++) {

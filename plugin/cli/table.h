@@ -17,6 +17,9 @@ void relais_table_print(FILE *out, const char *const *cells, size_t rows, size_t
 /* Seconds since 1970 of an ISO 8601 instant; -1 for "". */
 long long relais_instant_seconds(const char *instant);
 
+/* The text, or "-" for "" and NULL. */
+const char *relais_or_dash(const char *text);
+
 /* "3 h", "12 min", "5 d": how long ago an ISO 8601 instant was; "" for "". */
 const char *relais_table_age(const char *instant, relais_arena *arena);
 

@@ -7,7 +7,8 @@
 
 #include <errno.h>
 
-relais_reply relais_intake_reply(const relais_error *err)
+/* The reply to a failure of the spool. */
+static relais_reply reply_to(const relais_error *err)
 {
     bool is_full = err->code == RELAIS_ERR_FULL ||
                    (err->code == RELAIS_ERR_SYSTEM && (err->sys == ENOSPC || err->sys == EDQUOT));
@@ -21,7 +22,7 @@ relais_reply relais_intake_stage(relais_spool *spool, const relais_parcel_head *
 {
     return relais_spool_stage(spool, head, request->segments, request->count, staged, err)
                ? RELAIS_REPLY_RECEIVED
-               : relais_intake_reply(err);
+               : reply_to(err);
 }
 
 relais_reply relais_intake_commit(relais_spool *spool, relais_staged *staged, relais_error *err)
@@ -29,7 +30,7 @@ relais_reply relais_intake_commit(relais_spool *spool, relais_staged *staged, re
     if (relais_spool_commit(spool, staged, err))
         return RELAIS_REPLY_RECEIVED;
     relais_spool_abort(spool, staged);
-    return relais_intake_reply(err);
+    return reply_to(err);
 }
 
 relais_reply relais_intake_capture(relais_spool *spool, const relais_request *request,

@@ -13,9 +13,6 @@
 
 #include "openrosa/receive.h"
 
-/* The reply to a failure of the spool. */
-relais_reply relais_intake_reply(const relais_error *err);
-
 /* RELAIS_REPLY_RECEIVED when the parcel is on disk and only its commit is missing; otherwise
  * a reply of 503, with err set and nothing staged. */
 RELAIS_MUST_USE relais_reply relais_intake_stage(relais_spool *spool,

@@ -112,9 +112,4 @@ const char *relais_item_id(const relais_item *item);
 /* Says in the log that the parcel stays in the spool for now, and why. */
 void relais_item_log_later(const relais_item *item, const relais_error *why);
 
-/* Bytes as text that PostgreSQL takes: controls, and everything above ASCII where the whole is
- * not UTF-8, become \xNN; longer than `maximum` it is cut and closed by the whole's hash. */
-RELAIS_MUST_USE char *relais_safe_text(relais_arena *arena, const char *bytes, size_t length,
-                                       size_t maximum);
-
 #endif

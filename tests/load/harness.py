@@ -105,6 +105,8 @@ class Forwarder:
         for shard in SHARDS:
             directory = os.path.join(self.spool, shard, "new")
             for name in os.listdir(directory):
+                if name.startswith("."):    # a note, which is no parcel
+                    continue
                 path = os.path.join(directory, name)
                 try:
                     parcel = read_parcel(path)
