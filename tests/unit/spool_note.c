@@ -117,7 +117,7 @@ static void test_one_for_each_submission(void **state)
 static void test_a_flood_fills_the_slots_and_no_more(void **state)
 {
     fixture *f = *state;
-    char device[32];
+    char device[32] = "";
 
     for (int i = 0; i < 5000; i++) {
         relais_parcel_head head = head_of(device, "");
@@ -143,7 +143,7 @@ static void test_readers_of_parcels_pass_them_over(void **state)
 static void test_long_values_are_cut_between_characters(void **state)
 {
     fixture *f = *state;
-    char device[2001];
+    char device[2001] = "";
     relais_parcel_head head = head_of(device, device);
     relais_note note;
     unsigned slot;
