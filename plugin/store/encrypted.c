@@ -24,6 +24,7 @@ const char relais_encrypted_piece_sql[] =
 
 typedef enum {
     OBJECT_NONE,
+    OBJECT_PLAINTEXT,
     OBJECT_ENVELOPE,
     OBJECT_MANY,
     OBJECT_NO_KEYS,
@@ -39,6 +40,11 @@ typedef enum {
 static relais_objection objection_of(object which)
 {
     switch (which) {
+    case OBJECT_PLAINTEXT:
+        return (relais_objection){
+            RELAIS_REASON_PLAINTEXT,
+            relais_translate("this submission came in the clear although its form is encrypted: "
+                             "find out why that phone has a form without the key")};
     case OBJECT_ENVELOPE:
         return (relais_objection){
             RELAIS_REASON_ENVELOPE,
@@ -90,6 +96,11 @@ static relais_objection objection_of(object which)
     default:
         return (relais_objection){NULL, NULL};
     }
+}
+
+relais_objection relais_encrypted_plaintext(void)
+{
+    return objection_of(OBJECT_PLAINTEXT);
 }
 
 /* What may be the submission's own fault; the rest is the machine's. */

@@ -23,6 +23,9 @@ typedef struct relais_objection {
     const char *class_word, *text;
 } relais_objection;
 
+/* To a submission in the clear of a form that is encrypted. */
+relais_objection relais_encrypted_plaintext(void);
+
 /* Reads the envelope and looks whether a key opens it, before any of its files is there. `keys`
  * may be NULL. False only when the machine fails. */
 RELAIS_MUST_USE bool relais_encrypted_check(const relais_submission *outer,

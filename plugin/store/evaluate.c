@@ -149,6 +149,22 @@ bool relais_settlement_open(const relais_settlement *s, bool *is_open, const cha
     return *deprecated != NULL || relais_arena_error(arena, err);
 }
 
+/* What came in the clear was refused at the door: a replay, with whatever key, is no way around. */
+static bool is_plaintext(const relais_settlement *s, const relais_version *version,
+                         const relais_submission *submission)
+{
+    return !submission->is_encrypted && relais_mapping_is_encrypted(s->binding->mapping) &&
+           version->ledger_state == RELAIS_STATE_QUARANTINED &&
+           strcmp(version->reason_class, RELAIS_REASON_PLAINTEXT) == 0;
+}
+
+static void refuse_plaintext(const relais_settlement *s, relais_refusal *refusal)
+{
+    const relais_objection objection = relais_encrypted_plaintext();
+
+    begin_refusal(s, objection.class_word, objection.text, refusal);
+}
+
 static bool evaluate_xml(const relais_settlement *s, const relais_version *version,
                          const relais_stored *stored, const char *record, relais_output **out,
                          relais_refusal *refusal, relais_error *err)
@@ -163,6 +179,10 @@ static bool evaluate_xml(const relais_settlement *s, const relais_version *versi
     if (output == NULL)
         return relais_arena_error(s->work->settle, err);
     if (parse(s, stored, &submission, &why)) {
+        if (is_plaintext(s, version, &submission)) {
+            refuse_plaintext(s, refusal);
+            return true;
+        }
         if (submission.is_encrypted &&
             !unlock(s, version->sub_id, false, &submission, &is_open, refusal, err))
             return false;

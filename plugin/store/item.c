@@ -268,9 +268,9 @@ static relais_read evaluate(const relais_reader *reader, relais_item *item,
 /* Without a seal not even the ledger may keep it. */
 static void refuse_plaintext(relais_item *item)
 {
-    refuse(item, RELAIS_REASON_PLAINTEXT,
-           relais_translate("this submission came in the clear although its form is encrypted: "
-                            "find out why that phone has a form without the key"));
+    const relais_objection objection = relais_encrypted_plaintext();
+
+    refuse(item, objection.class_word, objection.text);
     item->is_incident = true;
     item->is_parsed = item->seal != NULL;
 }

@@ -499,6 +499,15 @@ class InTheClear(Encrypted):
         self.assertNotIn(b"a face", parcel)
         self.assertIn(SECRET.encode(), keys.unseal(parcel.partition(b"\n\n")[2]))
 
+    def test_a_replay_with_the_key_delivers_it_neither(self):
+        instance = self.send_plain()
+        self.forward()
+        done = relais("replay", "--instance", instance, "--key", keys.private)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertEqual(query("SELECT state, reason ->> 'class' AS class FROM relais.submission"
+                               f" WHERE instance_id = '{instance}'"), [{"state": "quarantined", "class": "plaintext"}])
+        self.assertEqual(query(f"SELECT * FROM lab.person WHERE record = '{instance}'"), [])
+
     def test_without_a_certificate(self):
         map_form('encrypted="yes"', "unsealed")
         self.addCleanup(os.unlink, path("mappings/unsealed.xml"))
