@@ -76,8 +76,9 @@ RELAIS_MUST_USE bool relais_spool_commit(relais_spool *spool, relais_staged *sta
 /* Removes a staged parcel; harmless when nothing is staged. */
 void relais_spool_abort(relais_spool *spool, relais_staged *staged);
 
-/* Removes files in tmp/ that have not been written to for `seconds`; counts them. Needs
- * read permission on the directories, so it is the forwarder's work. */
+/* Removes files in tmp/, and in quarantine/ reasons without a parcel, that have not been written
+ * to for `seconds`; counts them. Needs read permission on the directories, so it is the
+ * forwarder's work. */
 RELAIS_MUST_USE bool relais_spool_sweep(relais_spool *spool, unsigned seconds, size_t *swept,
                                         relais_error *err);
 

@@ -219,6 +219,8 @@ bool relais_spool_remove(relais_spool *spool, const relais_spool_entry *entry, r
 
 /* ---- sweeping --------------------------------------------------------------------------- */
 
+static const char reason_end[] = ".reason";
+
 struct sweeping {
     int fd;
     time_t before;
@@ -242,6 +244,27 @@ static bool sweep_name(void *context, const char *name, relais_error *err)
     return true;
 }
 
+/* A reason whose parcel was given back, by a command that was killed before it removed both. */
+static bool is_orphan(int fd, const char *name)
+{
+    char parcel[RELAIS_SPOOL_NAME_SIZE];
+    size_t length = strlen(name), end = sizeof reason_end - 1;
+    struct stat st;
+
+    if (length <= end || length - end >= sizeof parcel ||
+        strcmp(name + length - end, reason_end) != 0)
+        return false;
+    snprintf(parcel, sizeof parcel, "%.*s", (int)(length - end), name);
+    return fstatat(fd, parcel, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
+static bool sweep_orphan(void *context, const char *name, relais_error *err)
+{
+    const struct sweeping *sweeping = context;
+
+    return !is_orphan(sweeping->fd, name) || sweep_name(context, name, err);
+}
+
 bool relais_spool_sweep(relais_spool *spool, unsigned seconds, size_t *swept, relais_error *err)
 {
     struct sweeping sweeping = {.before = time(NULL) - (time_t)seconds};
@@ -251,6 +274,8 @@ bool relais_spool_sweep(relais_spool *spool, unsigned seconds, size_t *swept, re
         sweeping.fd = spool->tmp[shard].fd;
         ok = relais_spool_dir_scan(&spool->tmp[shard], sweep_name, &sweeping, err);
     }
+    sweeping.fd = spool->quarantine.fd;
+    ok = ok && relais_spool_dir_scan(&spool->quarantine, sweep_orphan, &sweeping, err);
     if (!ok)
         relais_error_at(err, spool->directory, 0);
     *swept = sweeping.swept;

@@ -176,6 +176,24 @@ static void test_sweep_takes_only_the_old(void **state)
     assert_int_equal(fixture_count(f, "new"), 1);
 }
 
+static void test_sweep_takes_reasons_whose_parcel_is_gone(void **state)
+{
+    fixture *f = *state;
+    const char *const names[] = {"gone.parcel.reason", "here.parcel.reason", "here.parcel"};
+    relais_error err = {0};
+    size_t swept;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/quarantine/%s", f->directory, names[i]);
+        fixture_write(path, "x", 1);
+    }
+    assert_ok(relais_spool_sweep(f->spool, 600, &swept, &err), err);
+    assert_int_equal(swept, 0);
+    assert_ok(relais_spool_sweep(f->spool, 0, &swept, &err), err);
+    assert_int_equal(swept, 1);
+}
+
 static void test_watch_paths(void **state)
 {
     fixture *f = *state;
@@ -206,6 +224,7 @@ int main(void)
         TEST(test_remove_twice),
         TEST(test_entries_cannot_leave_the_shard),
         TEST(test_sweep_takes_only_the_old),
+        TEST(test_sweep_takes_reasons_whose_parcel_is_gone),
         TEST(test_watch_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
