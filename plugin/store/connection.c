@@ -30,6 +30,17 @@ static const char session_sql[] =
     "SET jit = off; SET work_mem = '32MB'; SET lock_timeout = '30s';"
     "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
 
+/* What watches this end of a connection watches the server's too: a session whose client vanished
+ * in the middle of a transaction locks the rows of its batch until the server has noticed, and as
+ * servers come that takes two hours. Over a unix socket there is nothing to watch. */
+static const char watch_sql[] = "SELECT set_config('tcp_keepalives_idle', $1, false),"
+                                "       set_config('tcp_keepalives_interval', $2, false),"
+                                "       set_config('tcp_keepalives_count', $3, false),"
+                                "       set_config('tcp_user_timeout', $4, false)";
+
+static const char *const watched[] = {"keepalives_idle", "keepalives_interval", "keepalives_count",
+                                      "tcp_user_timeout"};
+
 static void ignore_notice(void *context, const PGresult *result)
 {
     (void)context;
@@ -73,6 +84,34 @@ static bool connect_server(const char *conninfo, PGconn **out, relais_error *err
     return set_connect_error(*out, keys, values, err);
 }
 
+/* A number of the conninfo; "0" is the system's own value, for libpq as for the server. */
+static const char *find_number(const PQconninfoOption *options, const char *keyword)
+{
+    for (; options->keyword != NULL; options++)
+        if (strcmp(options->keyword, keyword) == 0)
+            return options->val == NULL || options->val[0] == '-' ? "0" : options->val;
+    return "0";
+}
+
+static bool watch_server(relais_store *store, relais_error *err)
+{
+    PQconninfoOption *options = PQconninfo(store->conn);
+    relais_params params;
+    PGresult *rows;
+    bool ok;
+
+    if (options == NULL)
+        return relais_error_set(err, RELAIS_ERR_MEMORY, "no memory left");
+    relais_params_init(&params);
+    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
+        relais_params_text(&params, find_number(options, watched[i]));
+    ok = relais_pg_call(store, watch_sql, &params, &rows, err);
+    PQclear(rows);
+    relais_params_free(&params);
+    PQconninfoFree(options);
+    return ok;
+}
+
 bool relais_store_open(const char *conninfo, relais_store **out, relais_error *err)
 {
     relais_store *store = calloc(1, sizeof *store);
@@ -83,7 +122,7 @@ bool relais_store_open(const char *conninfo, relais_store **out, relais_error *e
     if (!connect_server(conninfo, &store->conn, err))
         goto fail;
     PQsetNoticeReceiver(store->conn, ignore_notice, NULL);
-    if (!relais_pg_run(store, session_sql, err))
+    if (!relais_pg_run(store, session_sql, err) || !watch_server(store, err))
         goto fail;
     store->catalogue = relais_catalogue_create(store);
     if (store->catalogue == NULL) {
