@@ -77,6 +77,13 @@ static bool put_sealed(relais_work *work, const relais_item *item, const relais_
                                         work->secrets->seal, err);
 }
 
+/* A reason and a link need room too: where there is none, the parcel waits while others leave. */
+static void tell_full(relais_error *err)
+{
+    if (err->code == RELAIS_ERR_SYSTEM && (err->sys == ENOSPC || err->sys == EDQUOT))
+        err->code = RELAIS_ERR_FULL;
+}
+
 /* ---- the whole --------------------------------------------------------------------------- */
 
 bool relais_aside_put(relais_work *work, const relais_item *item, relais_error *err)
@@ -92,5 +99,7 @@ bool relais_aside_put(relais_work *work, const relais_item *item, relais_error *
              ? put_sealed(work, item, read, err)
              : relais_quarantine_put(work->spool, &item->entry, &item->reason, err);
     relais_arena_reset(work->scratch); /* closes the parcel */
+    if (!ok)
+        tell_full(err);
     return ok;
 }
