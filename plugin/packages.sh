@@ -18,10 +18,11 @@ RELAIS_RUN_PACKAGES='nginx postgresql-15 postgresql-client-15 curl openssl'
 RELAIS_APACHE_PACKAGES='apache2-dev'
 
 # To test: unit tests, fuzzers, analysers, the client that speaks like Collect, the browser in
-# which other form engines run; Apache without the files of a service, so that none can start.
+# which other form engines run; Apache without the files of a service, so that none can start;
+# what lays a cable between two network namespaces and cuts it.
 RELAIS_TEST_PACKAGES='libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck
     shellcheck jing libxml2-utils python3 python3-h2 strace valgrind postgresql-15-pgtap chromium
-    apache2-bin'
+    apache2-bin iproute2 nftables'
 
 # relais_node_packages: prints the packages that bring Node and npm, in which the form engines run;
 # nothing where a Node that is new enough is on the PATH already, whose files Debian's would replace.

@@ -40,6 +40,11 @@ class Point:
         return self.detail.replace("prepare ", "")[:24]
 
     @property
+    def is_change(self):
+        """Not a question, nor what is only prepared."""
+        return not self.detail.startswith(("SELECT", "SET", "WITH RECURSIVE", "prepare", "goodbye"))
+
+    @property
     def is_decisive(self):
         """It changes what a restart finds."""
         return self.call in NAMES or "COMMIT" in self.detail or self.detail.startswith("HTTP/1.1 201")
@@ -99,9 +104,9 @@ def text(field):
 
 
 def choose(points, everything, known):
-    """All of them, or what a run of a minute can do: each COMMIT, the first and the last of
-    whatever else decides something, and one of each kind of the bytes on their way that is not
-    known from another program."""
+    """All of them, or what a run of two minutes can do: after each COMMIT, the first and the last of
+    whatever else decides something, and one of each kind of the bytes that change something and
+    are not known from another program."""
     if everything:
         return points
     kinds = collections.defaultdict(list)
@@ -110,11 +115,9 @@ def choose(points, everything, known):
     chosen = set()
     for of_kind in kinds.values():
         first = of_kind[0]
-        if "COMMIT" in first.detail:
-            chosen.update(of_kind)
-        elif first.is_decisive:
-            chosen.update((first, of_kind[-1]))
-        elif not first.is_after and first.kind not in known:
+        if first.is_decisive and first.is_after:
+            chosen.update(of_kind if "COMMIT" in first.detail else (first, of_kind[-1]))
+        elif first.is_decisive or (first.is_change and not first.is_after and first.kind not in known):
             known.add(first.kind)
             chosen.add(first)
     return [point for point in points if point in chosen]

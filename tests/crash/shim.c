@@ -207,6 +207,8 @@ static bool is_socket(int fd)
  * one connection at a time; a new one prepares anew. */
 enum { STATEMENTS = 512, SQL = 40 };
 
+#define COMMIT "COMMIT"
+
 static struct {
     char name[24];
     char sql[SQL + 1];
@@ -243,6 +245,15 @@ static __attribute__((format(printf, 2, 3))) void append(char *text, const char 
     va_end(arguments);
 }
 
+/* In sight, however much is said before it: it decides. */
+static void append_commit(char *text)
+{
+    static const char word[] = COMMIT "; ";
+    size_t used = strlen(text), most = DETAIL + 1 - sizeof word;
+
+    memcpy(text + (used < most ? used : most), word, sizeof word);
+}
+
 /* One message of the protocol: type, and text of `length` bytes. */
 static void describe_message(char type, const char *text, size_t length, char *detail)
 {
@@ -258,7 +269,10 @@ static void describe_message(char type, const char *text, size_t length, char *d
         append(detail, "prepare %.*s; ", SQL, second);
         break;
     case 'B': /* portal, name */
-        append(detail, "%.*s; ", SQL, sql_of(second));
+        if (strcmp(sql_of(second), COMMIT) == 0)
+            append_commit(detail);
+        else
+            append(detail, "%.*s; ", SQL, sql_of(second));
         break;
     case 'd':
         append(detail, "copy; ");
@@ -292,7 +306,8 @@ static void describe_postgres(const char *bytes, size_t length, char *detail)
 
 static void describe_sent(const char *bytes, size_t length, char *detail)
 {
-    static const char *const http[] = {"HTTP/1.1 201", "HTTP/1.1 204", "HTTP/1.1 ", "POST "};
+    static const char *const http[] = {"HTTP/1.1 201", "HTTP/1.1 204", "HTTP/1.1 ", "POST ",
+                                       "GET "};
 
     detail[0] = '\0';
     for (size_t i = 0; i < sizeof http / sizeof http[0]; i++)

@@ -13,13 +13,15 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [os.path.join(os.path.dirname(HERE), folder) for folder in ("e2e", "load")]
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), folder) for folder in ("e2e", "load", "standins")]
 
 import harness  # noqa: E402  (the end-to-end tests' parts)
 import keptlogs  # noqa: E402
+import locked  # noqa: E402
 from database import Database  # noqa: E402
 from keys import Keys  # noqa: E402
 from points import Plan  # noqa: E402
@@ -28,8 +30,12 @@ from webserver import IS_ROOT, WebServer, wait_until  # noqa: E402
 
 NAME = "crash"
 LAST = "bf_tip_suivi"  # the form whose mapping comes late
+CHANGED = "bf_tip_ident"  # the form whose mapping gets a column late
+COLUMN = '      <column name="id_doc" select="person/id_doc" list="document"/>\n'
 KILLED = -9
 CHANCE = r"\d{4}-\d\d-\d\dT\d\d:[^\"]*|\"[^\"]{250,}\""  # in JSON: a time; a sealed value
+# The code that takes the place of an erased person's is drawn.
+ERASED = "SELECT FROM tip.victim v WHERE v.victim_id = t.victim_id AND v.erased_at IS NOT NULL"
 
 TABLES = """
 SELECT c.oid::regclass::text AS name, json_agg(json_build_object('name', a.attname,
@@ -37,7 +43,7 @@ SELECT c.oid::regclass::text AS name, json_agg(json_build_object('name', a.attna
        'computed', a.attgenerated <> '') ORDER BY a.attnum) AS columns
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
  WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
-   AND (n.nspname IN ('relais', 'tip', 'identity', 'link', 'audit') OR c.oid = 'ref.organisation'::regclass)
+   AND (n.nspname IN ('relais', 'tip', 'identity', 'link', 'audit', 'lab') OR c.oid = 'ref.organisation'::regclass)
    AND c.relname NOT IN ('migration', 'rule')
  GROUP BY c.oid ORDER BY 1
 """
@@ -77,7 +83,7 @@ class Nginx(WebServer):
 
     def __init__(self, spool, upstream, **settings):
         self.given = spool
-        place = f"location /central/ {{ relais capture; proxy_pass http://127.0.0.1:{upstream}/; }}"
+        place = f"location /central/ {{ relais capture; relais_spool_floor 0; proxy_pass http://127.0.0.1:{upstream}/; }}"
         super().__init__(server=place, http="client_body_buffer_size 16k;", location="relais_spool_floor 0;", level="alert",
                          **settings)
 
@@ -103,18 +109,19 @@ class Stand:
             for path, directories, _ in os.walk(self.spool):
                 shutil.chown(path, group="www-data")
                 os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | stat.S_ISGID)
-        self.keys = Keys(self.dir).make()
-        self.conf = self.write_conf("relais.conf", os.path.join(ROOT, "transforms"))
-        self.conf_without = self.write_conf("fewer.conf", self.make_fewer())
+        self.keys, self.project = Keys(self.dir).make(), locked.ProjectKeys(self.dir)
+        self.forms, self.mappings = self.copy_forms(), self.copy_mappings("mappings")
+        self.conf = self.write_conf("relais.conf")
+        self.conf_early = self.write_conf("early.conf", mappings=self.make_early(), form_keys=self.project.early)
         self.database.psql(NAME, self.run("plan").stdout)
+        self.database.psql(NAME, locked.TABLE)
         self.sql = Sql(self.database, NAME)
         self.tables = self.sql.rows(TABLES)
         self.plan = Plan(self.dir, self.spool, "relais")
         self.plan_web = Plan(self.dir, self.spool, "web")
         self.upstream = harness.Upstream()
         self.web = Nginx(self.spool, self.upstream.port, environment=self.plan_web.environment)
-        shutil.copytree(os.path.join(ROOT, "xforms"), self.web.forms, dirs_exist_ok=True,
-                        ignore=shutil.ignore_patterns("samples"))
+        shutil.copytree(self.forms, self.web.forms, dirs_exist_ok=True)
         self.web.start()
 
     def remove(self):
@@ -130,20 +137,40 @@ class Stand:
 
     # ---- configuration ----------------------------------------------------------------------
 
-    def write_conf(self, name, mappings, conninfo=None, spool=None):
+    def write_conf(self, name, mappings=None, conninfo=None, form_keys=None, more=""):
         path = os.path.join(self.dir, name)
         with open(path, "w", encoding="utf-8") as file:
-            file.write(f"[spool]\ndirectory = {spool or self.spool}\nfloor = 1M\n"
+            file.write(f"[spool]\ndirectory = {self.spool}\nfloor = 1M\n"
                        f"[store]\nconninfo = {conninfo or self.database.conninfo(NAME)}\n"
-                       f"[mappings]\ndirectory = {mappings}\n[forms]\ndirectory = {ROOT}/xforms\n"
-                       f"[forward]\nsweep_seconds = 60\n{self.keys.settings}")
+                       f"[mappings]\ndirectory = {mappings or self.mappings}\n[forms]\ndirectory = {self.forms}\n"
+                       f"[encryption]\nkeys = {form_keys or self.project.all}\n"
+                       f"[forward]\nsweep_seconds = 60\n{self.keys.settings}{more}")
         return path
 
-    def make_fewer(self):
-        """The mappings before somebody put the last one there."""
-        fewer = os.path.join(self.dir, "fewer")
-        shutil.copytree(os.path.join(ROOT, "transforms"), fewer, ignore=shutil.ignore_patterns(LAST + ".xml"))
-        return fewer
+    def copy_forms(self):
+        """The national ones, and one that is encrypted."""
+        forms = os.path.join(self.dir, "forms")
+        shutil.copytree(os.path.join(ROOT, "xforms"), forms, ignore=shutil.ignore_patterns("samples"))
+        locked_form = os.path.join(forms, locked.FORM + ".xml")
+        write(locked_form, locked.XFORM)
+        os.utime(locked_form, (time.time() - 60,) * 2)  # no longer being written, for nginx
+        return forms
+
+    def copy_mappings(self, name):
+        mappings = os.path.join(self.dir, name)
+        shutil.copytree(os.path.join(ROOT, "transforms"), mappings)
+        return write(os.path.join(mappings, locked.FORM + ".xml"), locked.MAPPING)
+
+    def make_early(self):
+        """The mappings before somebody put the last one there, and completed another."""
+        early = self.copy_mappings("early")
+        os.unlink(os.path.join(early, LAST + ".xml"))
+        changed = os.path.join(early, CHANGED + ".xml")
+        with open(changed, encoding="utf-8") as file:
+            text = file.read()
+        if COLUMN not in text:
+            raise AssertionError(f"the mapping of {CHANGED} has no such column any more")
+        return write(changed, text.replace(COLUMN, ""))
 
     # ---- the command --------------------------------------------------------------------------
 
@@ -164,23 +191,27 @@ class Stand:
         return done.returncode == KILLED and self.plan.was_reached(point)
 
     def forward(self, conf=None):
-        """As a service manager would have it started again, with what is left in tmp/ long ago."""
+        """As a service manager would have it started again, with what is left over from long ago."""
         self.age()
         done = self.run("forward", "--once", conf=conf, check=False)
         if done.returncode != 0:
             raise AssertionError(f"forward --once: {done.stderr}")
+        self.wait_for_the_dead()
+
+    def wait_for_the_dead(self):
         wait_until(lambda: self.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'relais'") == "0",
-                   20, "the connections of killed forwarders to end")
+                   20, "the connections of killed programs to end")
 
     def age(self):
-        for path in self.files():
-            if "/tmp/" in path:
-                os.utime(path, (0, 0))
+        for path in self.files("tmp") + self.files("quarantine"):
+            os.utime(path, (0, 0))
 
     # ---- the spool ------------------------------------------------------------------------------
 
-    def files(self):
-        return [os.path.join(path, name) for path, _, names in os.walk(self.spool) for name in names]
+    def files(self, place=None):
+        """All of them, or those of tmp, new, quarantine."""
+        return [os.path.join(path, name) for path, _, names in os.walk(self.spool) for name in names
+                if place in (None, os.path.basename(path))]
 
     def save_spool(self):
         kept = {}
@@ -225,8 +256,9 @@ class Stand:
         for table in self.tables:
             if table["name"].startswith(NOT_COMPARED):
                 continue
-            columns = ", ".join(filter(None, map(told, table["columns"])))
-            parts.append(f"SELECT '{table['name']} ' || row_to_json(q)::text FROM (SELECT {columns} FROM {table['name']}) q")
+            names = {column["name"] for column in table["columns"]}
+            columns = ", ".join(filter(None, (told(column, names) for column in table["columns"])))
+            parts.append(f"SELECT '{table['name']} ' || row_to_json(q)::text FROM (SELECT {columns} FROM {table['name']} t) q")
         lines = self.sql(" UNION ALL ".join(parts) + " ORDER BY 1").splitlines()
         return lines + sorted(map(self.told_file, self.files()))
 
@@ -241,13 +273,22 @@ class Stand:
         return f"quarantine/*{os.path.splitext(path)[1]} {'; '.join(told_lines)}"
 
 
-def told(column):
-    """A column as it is compared, None when it is not."""
+def write(path, text):
+    """Returns the directory that it is in."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return os.path.dirname(path)
+
+
+def told(column, beside):
+    """A column as it is compared, None when it is not; `beside` are the table's names."""
     name, kind = column["name"], column["type"]
     if column["made"] or kind.startswith("timestamp"):
         return None
     if kind == "jsonb":
         return f"regexp_replace({name}::text, '{CHANCE}', '', 'g') AS {name}"
+    if name == "national_code" and "victim_id" in beside:
+        return f"CASE WHEN EXISTS ({ERASED}) THEN 'of no card' ELSE {name} END AS {name}"
     if name == "sealed" or (kind == "bytea" and "sha256" not in name):
         return f"octet_length({name}) AS {name}"
     return f"encode({name}, 'hex') AS {name}" if kind == "bytea" else name

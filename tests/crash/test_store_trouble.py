@@ -3,6 +3,7 @@ the time, and when it is over all is delivered, once. (What outages of the whole
 shown on the whole path too: e2e/test_path.py.)
 """
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import phones  # noqa: E402
 import traffic  # noqa: E402
 from stand import NAME  # noqa: E402
 from webserver import wait_until  # noqa: E402
@@ -27,17 +29,43 @@ class Trouble(unittest.TestCase):
     def tell(self, seconds=SECONDS, trouble=None, is_felt=True):
         """Traffic before, while and after; `is_felt`: the forwarder must have met it."""
         began, pid = len(running.log()), running.forwarder.pid
-        with running.traffic() as phones:
+        with running.traffic() as senders:
             time.sleep(0.5)
             trouble(seconds)
             time.sleep(0.5)
-        self.assertEqual([phone.refused for phone in phones if phone.refused], [])
-        self.assertEqual(set().union(*(phone.statuses for phone in phones)), set(), "phones saw nothing but 201")
-        self.assertGreater(sum(phone.sent for phone in phones), 10)
-        running.settle()
+        self.assertEqual(set().union(*(phone.statuses for phone in senders)), set(), "phones saw nothing but 201")
+        self.assertGreater(sum(phone.sent for phone in senders), 10)
+        running.settle(60)
         self.assertEqual((running.forwarder.poll(), running.forwarder.pid), (None, pid), "it lives through it")
         if is_felt:
             self.assertRegex(running.log()[began:], "event=store[.](down|refuses)", "the trouble was met")
+        self.assertEqual(running.wrong(), [])
+
+    def test_books_tell_what_is_wrong(self):
+        """Each damage is told, and was not there before nor is afterwards."""
+        phone = phones.Phone(running, None, 0)
+        for habit in (phone.new, phone.locked_whole, phone.refused_answer):
+            habit()
+        running.settle(60)
+        one = "(SELECT sub_id FROM relais.submission WHERE state = 'delivered' AND form_id = '{}' ORDER BY sub_id LIMIT 1)"
+        national, locked = one.format("bf_tip_ident"), one.format("locked")
+        for damage, told in (
+                (f"DELETE FROM relais.submission WHERE sub_id = {national}", "acknowledged, .* in the ledger"),
+                (f"UPDATE relais.submission SET state = 'superseded' WHERE sub_id = {national}", "which should be"),
+                (f"UPDATE relais.submission SET xml = xml || ' ' WHERE sub_id = {locked}", "nobody sent it"),
+                ("DELETE FROM relais.attachment WHERE ctid = (SELECT min(ctid) FROM relais.attachment)", "were sent"),
+                (f"UPDATE tip.identification SET age = age + 1 WHERE sub_id = {national}", "identification: missing"),
+                (f"UPDATE lab.person SET age = age + 1 WHERE sub_id = {locked}", "lab.person: missing"),
+                (f"DELETE FROM lab.person WHERE sub_id = {locked}", "lab.person: missing")):
+            with self.subTest(damage):
+                running.sql(f"BEGIN; SET LOCAL session_replication_role = replica; {damage}")
+                wrong = running.wrong()
+                running.sql("ROLLBACK")
+                self.assertRegex("\n".join(wrong), told)
+        aside = next(path for path in running.files("quarantine") if path.endswith(".parcel"))
+        os.rename(aside, aside + ".away")
+        self.assertRegex("\n".join(running.wrong()), "not in quarantine")
+        os.rename(aside + ".away", aside)
         self.assertEqual(running.wrong(), [])
 
     def test_stopped(self):
@@ -68,6 +96,30 @@ class Trouble(unittest.TestCase):
 
     def test_network_silent_then_cut(self):
         self.tell(trouble=running.network_dies)
+
+    def test_answers_lost(self):
+        """PostgreSQL does what it is told, a COMMIT too, and the forwarder hears nothing of it."""
+        self.tell(trouble=running.trouble["answers lost"])
+
+    def test_network_silent_in_the_middle_of_a_transaction(self):
+        """Of a client that is gone PostgreSQL hears nothing: it must find out by itself, or the rows of
+        that batch stay locked for as long as it waits, two hours as it comes."""
+        def silence(seconds):
+            until = time.monotonic() + 30
+            while True:
+                running.forwarder.send_signal(signal.SIGSTOP)
+                time.sleep(0.05)
+                if running.sql(f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{traffic.WRITER}'"
+                               " AND state = 'idle in transaction'") != "0":
+                    break
+                running.forwarder.send_signal(signal.SIGCONT)
+                self.assertLess(time.monotonic(), until, "no transaction was met")
+                time.sleep(0.03)
+            running.network.go("stall")
+            running.forwarder.send_signal(signal.SIGCONT)
+            time.sleep(seconds)
+            running.network.go("pass")
+        self.tell(4, silence)
 
     def test_network_slow(self):
         self.tell(trouble=running.trouble["network slow"], is_felt=False)

@@ -6,63 +6,29 @@ running, each kind of trouble with its end, and the books.
     running.settle(); running.wrong()      # [] when sent = acknowledged = in the ledger, rows = the truth
 """
 import contextlib
+import json
 import os
 import random
 import signal
 import stat
 import subprocess
+import sys
 import threading
 import time
 
 import stand as stands  # (finds the end-to-end tests' parts)
-import collect
-import expected
-import lives
+import cable
+from book import Book
 from keys import Opener
+from phones import Carrier, Phone
 from relay import Relay
 from webserver import IS_ROOT, wait_until
 
 WRITER = "writer"  # the forwarder's own role: a superuser would not feel most of the trouble
 PHONES = 3
-PAUSE = 0.05      # seconds between two submissions of a phone, at most twice that
 SPOOL_MEGABYTES = 12
-PORT_OPTIONS = "connect_timeout=2 tcp_user_timeout=3000"
-
-
-class Phone(threading.Thread):
-    """Sends one submission after the other, each until it is acknowledged."""
-
-    def __init__(self, url, book, over, seed):
-        super().__init__(daemon=True)
-        self.url, self.book, self.over = url, book, over
-        self.rng = random.Random(seed)
-        self.statuses = set()  # of what was not acknowledged; None: no answer
-        self.sent, self.refused = 0, []
-
-    def run(self):
-        while not self.over.is_set():
-            instance, xml = lives.fresh(self.rng.choice(("adult", "child", "presumed")), self.rng)
-            files = [("photo.jpg", self.rng.randbytes(self.rng.choice((0, 1, 2000, 40_000))))]
-            self.send(instance, xml, files if self.rng.random() < 0.7 else [])
-            time.sleep(self.rng.uniform(0, 2 * PAUSE))
-
-    def send(self, instance, xml, files):
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
-            try:
-                with collect.Phone(self.url, timeout=30) as phone:
-                    phone.send(xml, files)
-            except collect.Failed as failed:
-                self.statuses.add(failed.status)
-                if failed.status is not None and failed.status < 500:
-                    self.refused.append(str(failed))
-                    return
-                time.sleep(0.02)
-                continue
-            self.book.acknowledge(instance, xml, files)
-            self.sent += 1
-            return
-        self.refused.append("never acknowledged")
+# What is gone without a word is noticed in seconds, where the forwarder's own settings take a minute.
+PORT_OPTIONS = "connect_timeout=2 tcp_user_timeout=1500 keepalives_idle=1 keepalives_interval=1 keepalives_count=2"
 
 
 class Running(stands.Stand):
@@ -71,15 +37,16 @@ class Running(stands.Stand):
     def __init__(self, small_spool=False):
         super().__init__()
         self.small_spool = small_spool
-        self.book, self.rng = lives.Book(), random.Random(20261129)
-        self.forwarder = self.relay = self.opener = None
+        self.book, self.rng = Book(), random.Random(20261129)
+        self.forwarder = self.network = self.opener = None
         self.forwarders = self.seed = 0
         self.trouble = {
             "store stops": self.store_stops, "store crashes": self.store_crashes,
             "no connections left": self.no_connections, "read-only": self.read_only,
-            "network cut": lambda seconds: self.network("cut", seconds),
-            "network silent": lambda seconds: self.network("stall", seconds),
-            "network slow": lambda seconds: self.network("crawl", seconds),
+            "network cut": lambda seconds: self.network_is("cut", seconds),
+            "network silent": lambda seconds: self.network_is("stall", seconds),
+            "answers lost": lambda seconds: self.network_is("mute", seconds),
+            "network slow": lambda seconds: self.network_is("crawl", seconds),
             "network silent, then cut": self.network_dies, "connections end": self.connections_end,
             "forwarder killed": self.kill_forwarder, "worker killed": self.kill_worker,
             "forwarder killed at a call": self.kill_forwarder_at_call, "worker killed at a call": self.kill_worker_at_call,
@@ -92,11 +59,16 @@ class Running(stands.Stand):
             self.spool = os.path.join(self.disk, "spool")
             os.mkdir(self.disk)
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SPOOL_MEGABYTES}m,mode=0755", "none", self.disk], check=True)
+        self.network = cable.lay()
+        if self.network is not None:
+            self.database.address = self.network.host
         super().start()
         self.database.psql("postgres", f"CREATE ROLE {WRITER} LOGIN; GRANT relais TO {WRITER}")
-        self.relay = Relay(os.path.join(self.database.dir, ".s.PGSQL.5432"))
-        self.conf = self.write_conf("relais.conf", os.path.join(stands.ROOT, "transforms"),
-                                    f"host=127.0.0.1 port={self.relay.port} dbname={stands.NAME} user={WRITER} {PORT_OPTIONS}")
+        if self.network is None:
+            self.network = Relay(os.path.join(self.database.dir, ".s.PGSQL.5432"))
+        print(f"note: between the forwarder and PostgreSQL is {self.network.what}", file=sys.stderr)
+        self.conf = self.write_conf("relais.conf", conninfo=f"host={self.network.host} port={self.network.port}"
+                                    f" dbname={stands.NAME} user={WRITER} {PORT_OPTIONS}")
         self.opener = Opener(self.keys.private)
         self.start_forwarder()
 
@@ -104,8 +76,8 @@ class Running(stands.Stand):
         if self.forwarder is not None and self.forwarder.poll() is None:
             self.forwarder.kill()
             self.forwarder.wait()
-        if self.relay is not None:
-            self.relay.stop()
+        if self.network is not None:
+            self.network.stop()
         if self.small_spool:
             subprocess.run(["umount", "-l", self.disk], check=False)
         super().remove()
@@ -116,7 +88,7 @@ class Running(stands.Stand):
         self.age()
         with open(os.path.join(self.dir, "forward.log"), "ab") as log:
             self.forwarder = subprocess.Popen(
-                [os.path.join(os.environ["RELAIS_BUILD"], "bin", "relais"), "--config", self.conf, "forward"], cwd="/",
+                [*self.network.prefix, os.path.join(os.environ["RELAIS_BUILD"], "bin", "relais"), "--config", self.conf, "forward"], cwd="/",
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.plan.environment})
         self.forwarders += 1
 
@@ -130,23 +102,25 @@ class Running(stands.Stand):
     @contextlib.contextmanager
     def traffic(self):
         over = threading.Event()
-        phones = []
-        for _ in range(PHONES):
-            self.seed += 1
-            phones.append(Phone(f"http://{self.web.host}/openrosa", self.book, over, self.seed))
-            phones[-1].start()
+        senders = [kind(self, over, self.seed + number) for number, kind in enumerate([Phone] * PHONES + [Carrier])]
+        self.seed += len(senders)
+        for sender in senders:
+            sender.start()
         try:
-            yield phones
+            yield senders[:PHONES]
         finally:
             over.set()
-            for phone in phones:
-                phone.join(150)
+            for sender in senders:
+                sender.join(300)
+        told = [text for sender in senders for text in sender.refused]
+        if told:
+            raise AssertionError(f"{told}: {self.log()[-3000:]}")
 
     def settle(self, seconds=120):
         """Until all that is acknowledged is delivered."""
         def is_empty():
             self.keep_forwarder()
-            return not [path for path in self.files() if "/new/" in path]
+            return not self.files("new")
         wait_until(is_empty, seconds, "the spool to be empty: " + self.log()[-1500:])
 
     def log(self):
@@ -159,14 +133,22 @@ class Running(stands.Stand):
         data = bytes.fromhex(text)
         return data if seal is None else self.opener.open(data)
 
+    def instance_aside(self, path):
+        """Of a parcel in quarantine, by its head."""
+        with open(path, "rb") as file:
+            lines = file.read(4096).partition(b"\n\n")[0].decode("utf-8", "replace").splitlines()
+        return next((line.removeprefix("instance: ") for line in lines if line.startswith("instance: ")), "nothing")
+
+    def empty_quarantine(self):
+        """As somebody does who has looked at it all, before it fills the small disk."""
+        names = [one["name"] for one in json.loads(self.run("quarantine", "list", "--json").stdout)]
+        if names:
+            self.run("quarantine", "drop", *names, "--yes")
+        self.book.drop()
+
     def wrong(self):
         """Everything that is not as it must be."""
-        server = Books(self)
-        rows = server.sql("SELECT count(*) AS n FROM relais.submission")[0]["n"]
-        found = self.book.balance(server) + expected.differences(server)
-        if rows != len(self.book.submissions):
-            found.append(f"{len(self.book.submissions)} acknowledged, {rows} in the ledger")
-        return found + [line for line in map(self.told_file, self.files()) if "*/tmp/" not in line]
+        return self.book.wrong(self)
 
     # ---- trouble ----------------------------------------------------------------------------------
 
@@ -202,17 +184,15 @@ class Running(stands.Stand):
         self.admin(f"ALTER ROLE {WRITER} RESET default_transaction_read_only")
         self.connections_end()
 
-    def network(self, way, seconds):
-        self.relay.go(way)
+    def network_is(self, way, seconds):
+        self.network.go(way)
         time.sleep(seconds)
-        self.relay.go("pass")
+        self.network.go("pass")
 
     def network_dies(self, seconds):
-        self.relay.go("stall")
+        self.network.go("stall")
         time.sleep(seconds)
-        self.relay.go("cut")
-        time.sleep(0.2)
-        self.relay.go("pass")
+        self.network_is("cut", 0.2)
 
     def kill_forwarder(self, seconds=0):
         self.forwarder.kill()
@@ -254,13 +234,6 @@ class Running(stands.Stand):
             yield
         finally:
             os.unlink(ballast)
-
-
-class Books:
-    """What lives.Book and expected ask of a server."""
-
-    def __init__(self, running):
-        self.sql, self.plain_bytes = running.sql.rows, running.plain_bytes
 
 
 def may_mount():

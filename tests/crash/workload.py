@@ -2,6 +2,7 @@
 run, so that every run must end in the same rows.
 """
 import dataclasses
+import datetime
 import hashlib
 import os
 import random
@@ -11,10 +12,15 @@ import uuid
 
 import stand  # noqa: F401  (finds the end-to-end tests' parts)
 import collect
+import envelope
+import locked
 import test_national_lives as lives
 
 PATIENCE = 400  # tries until a submission is acknowledged
 rng = random.Random(20260806)
+
+
+CARD = re.compile("<(?:made|scan|typed)>(\\d+)<")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +30,7 @@ class Sent:
     xml: str
     files: tuple = ()
     place: str = "openrosa"  # or central, where the copy is captured
+    is_at_web: bool = False  # one of those with which nginx's worker is killed: each way of its own once
 
     @property
     def sha256(self):
@@ -61,32 +68,72 @@ def replaced(xml, old, new):
     return xml.replace(old, new)
 
 
+def locked_person(public, *files, age=14, namespace=envelope.COLLECT):
+    """An envelope, and the parts of it that are posts of their own."""
+    made = locked.lock(public, identity(), age, files, namespace=namespace)
+    return made.xml.decode(), made.parts
+
+
 class Workload:
-    def __init__(self):
-        self.erased = sample("bf_tip_ident", "child")
+    """`project`: the keys of the encrypted form."""
+
+    def __init__(self, project):
+        self.before = sample("bf_tip_ident", "child")
         child, adult = sample("bf_tip_ident", "child"), sample("bf_tip_ident", "adult")
         several, refused = sample("bf_tip_ident", "several"), sample("bf_tip_ident", "child")
-        pair = photo("1.jpg", 2000), photo("2.jpg", 3000), photo("3.jpg", 1)
-        month = sample("bf_tip_mois", "usual")
+        self.pair = photo("1.jpg", 2000), photo("2.jpg", 3000), photo("3.jpg", 1)
+        split, parts = locked_person(project.public["project"], *self.pair[:2])
+        whole, all_parts = locked_person(project.public["project"], self.pair[2], age=15, namespace=envelope.ENKETO)
+        rotated, rotated_parts = locked_person(project.public["next"], self.pair[0], age=16)
+        clear = locked.plain(identity(), 17, ["1.jpg"]).decode()
+        self.child, self.rival = child, adult.replace("</age>", " </age>", 1)
         self.sent = [
-            Sent("new, with files", child, (photo("photo.jpg", 3000), ("empty.bin", b""))),
+            Sent("new, with files", child, (photo("photo.jpg", 3000), ("empty.bin", b"")), is_at_web=True),
             Sent("new, without", adult),
             Sent("the same again", adult),
             Sent("an edit", edit(child, ("<age>11", "<age>12"))),
             Sent("the first version again", child),
-            Sent("first part", several, pair[:2]),
-            Sent("second part", several, pair[1:]),
-            Sent("large enough for a file of nginx's", sample("bf_tip_ident", "presumed"), (photo("film.mp4", 70_000),)),
+            Sent("first part", several, self.pair[:2]),
+            Sent("second part", several, self.pair[1:]),
+            Sent("large enough for a file of nginx's", sample("bf_tip_ident", "presumed"), (photo("film.mp4", 70_000),),
+                 is_at_web=True),
             Sent("refused", replaced(refused, "<age>11", "<age>onze ans"), (photo("p.jpg", 500),)),
-            Sent("of an organisation to come", replaced(month, "POL-HOU", "NEW-KAD")),
-            Sent("a person erased meanwhile", self.erased),
-            Sent("other bytes under one id", adult.replace("</age>", " </age>", 1)),
+            Sent("of an organisation to come", replaced(sample("bf_tip_mois", "usual"), "POL-HOU", "NEW-KAD")),
+            Sent("a person erased meanwhile", self.before),
+            Sent("other bytes under one id", self.rival),
             Sent("of a form whose mapping comes later", sample("bf_tip_suivi", "before-intake")),
-            Sent("captured", sample("bf_tip_case", "acquitted"), (photo("doc.pdf", 1200),), "central"),
+            Sent("an envelope and its first file", split, parts[:1], is_at_web=True),
+            Sent("its others", split, parts[1:]),
+            Sent("an envelope alone", whole),
+            Sent("the submission inside", whole, all_parts[1:]),
+            Sent("its photo", whole, all_parts[:1]),
+            Sent("locked for a key that comes later", rotated, rotated_parts),
+            Sent("in the clear, of a form that is encrypted", clear, self.pair[:1]),
+            Sent("captured", sample("bf_tip_case", "acquitted"), (photo("doc.pdf", 1200),), "central", is_at_web=True),
             Sent("captured again", sample("bf_tip_ident", "vital"), (), "central"),
         ]
         self.carried = [Sent("on a stick", sample("bf_tip_ident", name), (photo(f"{name}.jpg", size),))
                         for name, size in (("adult", 100), ("child", 90_000), ("mandate", 0))]
+        # Of the person who is erased: delivered already, and what is still on its way or was put aside.
+        again = edit(child, ("<age>11", "<age>13"))
+        self.erased = child
+        self.on_its_way = [
+            Sent("once more with another file", child, self.pair[:1]),
+            Sent("an edit on its way", again, self.pair[1:2]),
+            Sent("an edit that is refused", replaced(edit(child, ("<age>11", "<age>14")), "<age>14", "<age>quatorze")),
+            Sent("of somebody else", sample("bf_tip_ident", "adult")),
+        ]
+        self.there = [Sent("at another server", sample("bf_tip_ident", name), (photo(f"{name}.jpg", size),))
+                      for name, size in (("mandate", 700), ("presumed", 40_000), ("vital", 0))]
+
+    @property
+    def at_web(self):
+        return [one for one in self.sent if one.is_at_web]
+
+    @property
+    def card(self):
+        """Of the person who is erased."""
+        return CARD.search(self.erased)[1]
 
     def write_folder(self, directory):
         """A phone's folder with what was never sent, and one that was."""
@@ -97,6 +144,15 @@ class Workload:
                 with open(os.path.join(folder, name), "wb") as file:
                     file.write(data)
         return directory
+
+    def fill(self, central):
+        """Another server, with what no phone sent here, an edit, and one that was sent to both."""
+        when = datetime.datetime(2026, 11, 20, 8, tzinfo=datetime.timezone.utc)
+        for number, one in enumerate([*self.there, self.sent[0]]):
+            central.submit("bf_tip_ident", one.xml.encode(), dict(one.files), when + datetime.timedelta(hours=number))
+        first = self.there[0]
+        self.there_edited = Sent("edited there", edit(first.xml, ("<age>14", "<age>15")), first.files)
+        central.edit("bf_tip_ident", first.instance, self.there_edited.xml.encode(), when=when + datetime.timedelta(hours=9))
 
 
 class Phone:

@@ -1,4 +1,5 @@
-"""A PostgreSQL of the test's own: a temporary cluster that listens on a unix socket only.
+"""A PostgreSQL of the test's own: a temporary cluster that listens on a unix socket only, or at
+one address too.
 
 PostgreSQL refuses to run as root, so as root it runs as the user postgres; role "relais" is
 a superuser for what a test prepares, and role "reader" may only read.
@@ -27,6 +28,7 @@ def postgres_directory():
 class Database:
     def __init__(self):
         self.dir = self.data = self.bin = None
+        self.address = ""  # set before the start: neighbours are let in there
         self.prefix = []
 
     def _prepare(self):
@@ -40,6 +42,9 @@ class Database:
             self._copy_cluster()
         else:
             self._make_cluster(self.data)
+        if self.address:
+            with open(os.path.join(self.data, "pg_hba.conf"), "a", encoding="utf-8") as file:
+                file.write(f"host all all {self.address}/30 trust\n")
 
     def _make_cluster(self, directory):
         self._postgres(f"{self.bin}/initdb", "-D", directory, "-U", "relais", "-A", "trust",
@@ -64,7 +69,7 @@ class Database:
     def start(self):
         if self.dir is None:
             self._prepare()
-        options = f"-c listen_addresses= -c unix_socket_directories={self.dir} -c fsync=off"
+        options = f"-c listen_addresses={self.address} -c unix_socket_directories={self.dir} -c fsync=off"
         self._postgres(f"{self.bin}/pg_ctl", "-D", self.data, "-w", "-t", "60", "-s",
                        "-l", os.path.join(self.dir, "log"), "-o", options, "start")
 
