@@ -21,6 +21,7 @@ from book import Version
 
 PAUSE = 0.05      # seconds between two posts of a phone, at most twice that
 PATIENCE = 150    # seconds until a post must be acknowledged
+BUSY = 0.5        # seconds until a phone comes again that was told to: the disk is small, and others want room
 SITUATIONS = ("adult", "child", "presumed")
 SIZES = (0, 1, 2000, 40_000)
 AGE = re.compile(rb"<age>(\d+)</age>")
@@ -174,7 +175,7 @@ class Phone(Sender):
                 if failed.status is not None and failed.status < 500:
                     self.refused.append(str(failed))
                     return False
-                time.sleep(0.02)
+                time.sleep(BUSY if failed.status == 503 else 0.02)
                 continue
             self.book.acknowledge(version, files)
             self.sent += 1

@@ -283,7 +283,7 @@ def write(path, text):
 def told(column, beside):
     """A column as it is compared, None when it is not; `beside` are the table's names."""
     name, kind = column["name"], column["type"]
-    if column["made"] or kind.startswith("timestamp"):
+    if column["made"] or name == "parcel" or kind.startswith("timestamp"):
         return None
     if kind == "jsonb":
         return f"regexp_replace({name}::text, '{CHANCE}', '', 'g') AS {name}"

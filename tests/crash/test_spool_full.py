@@ -55,7 +55,7 @@ class Full(unittest.TestCase):
     def test_full_when_something_must_go_into_quarantine(self):
         """What is sealed for quarantine needs room of its own: it waits in new/ until there is some."""
         running.forwarder.send_signal(signal.SIGSTOP)
-        phone = phones.Phone(running, None, 0)
+        phone = phones.Phone(running, None, "of one press")
         phone.refused_answer()
         ((version, _),) = phone.own
         with running.filled():

@@ -43,7 +43,7 @@ class Trouble(unittest.TestCase):
 
     def test_books_tell_what_is_wrong(self):
         """Each damage is told, and was not there before nor is afterwards."""
-        phone = phones.Phone(running, None, 0)
+        phone = phones.Phone(running, None, "of one press")
         for habit in (phone.new, phone.locked_whole, phone.refused_answer):
             habit()
         running.settle(60)
