@@ -20,7 +20,7 @@ static void require(bool holds)
 static void check_download(const relais_buffer *answer, relais_arena *arena)
 {
     relais_error err = {0};
-    xmlDocPtr doc = relais_briefcase_parse(answer, "submission", "a download", &err);
+    xmlDocPtr doc = relais_briefcase_parse(answer, "submission", "a download", arena, &err);
     const char *received;
     relais_offer *offers;
     relais_buffer xml;
@@ -38,7 +38,6 @@ static void check_download(const relais_buffer *answer, relais_arena *arena)
         require(err.code != RELAIS_ERR_NONE);
     }
     relais_buffer_free(&xml);
-    xmlFreeDoc(doc);
 }
 
 static void check_time(const relais_buffer *answer)
