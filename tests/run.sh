@@ -343,15 +343,18 @@ compiler_lane()
         if build_clang && wants fuzz; then run_fuzzers; fi
     fi
     if wants checks; then run_checks; fi
+    until [ -f "$logs/builds.ended" ]; do sleep 1; done
     run_programs
 }
 
 server_lane()
 {
     if wants build || wants unit || wants e2e; then
-        if build_watched && wants unit; then run_unit; fi
+        build_watched || true
     fi
     if wants build || wants e2e || wants crash; then build_release || true; fi
+    : >"$logs/builds.ended"
+    if wants unit && is_built watched; then run_unit; fi
     run_programs
 }
 
