@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import traffic  # noqa: E402
 
-CHECK = 300  # seconds between two looks at the books
+CHECK = 120  # seconds between two looks at the books; what is in quarantine fills the small disk meanwhile
 
 
 def play(running, minutes, seed):
@@ -51,6 +51,7 @@ def main():
     chosen = options.parse_args()
     print(f"seed {chosen.seed}", flush=True)
     running = traffic.Running(small_spool=traffic.may_mount())
+    running.web_floor = "1m"  # the import's own: with none the phones would leave no room for it
     try:
         running.start()
         play(running, chosen.minutes, chosen.seed)

@@ -81,10 +81,10 @@ class Sql:
 class Nginx(WebServer):
     """Serves and captures into a spool that is already there."""
 
-    def __init__(self, spool, upstream, **settings):
+    def __init__(self, spool, upstream, floor, **settings):
         self.given = spool
-        place = f"location /central/ {{ relais capture; relais_spool_floor 0; proxy_pass http://127.0.0.1:{upstream}/; }}"
-        super().__init__(server=place, http="client_body_buffer_size 16k;", location="relais_spool_floor 0;", level="alert",
+        place = f"location /central/ {{ relais capture; relais_spool_floor {floor}; proxy_pass http://127.0.0.1:{upstream}/; }}"
+        super().__init__(server=place, http="client_body_buffer_size 16k;", location=f"relais_spool_floor {floor};", level="alert",
                          **settings)
 
     def make_spool(self):
@@ -99,6 +99,7 @@ class Stand:
         self.database = Database()
         self.sql = self.web = self.upstream = None
         self.plan_web = self.plan = None
+        self.web_floor = "0"  # that the disk is full is met where it is written
         self.snapshots = {}
 
     def start(self):
@@ -120,7 +121,7 @@ class Stand:
         self.plan = Plan(self.dir, self.spool, "relais")
         self.plan_web = Plan(self.dir, self.spool, "web")
         self.upstream = harness.Upstream()
-        self.web = Nginx(self.spool, self.upstream.port, environment=self.plan_web.environment)
+        self.web = Nginx(self.spool, self.upstream.port, self.web_floor, environment=self.plan_web.environment)
         shutil.copytree(self.forms, self.web.forms, dirs_exist_ok=True)
         self.web.start()
 
