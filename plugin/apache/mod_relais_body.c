@@ -77,9 +77,12 @@ static void tell(beginning *seen)
 static void look(beginning *seen, const char *bytes, size_t length)
 {
     size_t room = RELAIS_BEGINNING_MAX - seen->length;
+    size_t taken = length < room ? length : room;
 
-    memcpy(seen->bytes + seen->length, bytes, length < room ? length : room);
-    seen->length += length < room ? length : room;
+    if (taken == 0)
+        return; /* an empty bucket has no bytes to point at */
+    memcpy(seen->bytes + seen->length, bytes, taken);
+    seen->length += taken;
     if (seen->length == RELAIS_BEGINNING_MAX)
         tell(seen);
 }

@@ -8,6 +8,7 @@ import time
 import unittest
 
 import wire
+from builds import on_release
 from collect import Failed, File
 from test_module import ModuleTest, body_of, post_head, submission
 from webserver import wait_until
@@ -88,6 +89,7 @@ class Told(ModuleTest):
         self.assertEqual(response.interim, [])
         self.wait_for_note(form="", instance="", device="collect:abc", size=str(len(body)))
 
+    @on_release
     def test_two_hundred_megabytes_take_no_memory(self):
         content_type, body = self.body(1)
         before = self.server.memory()
