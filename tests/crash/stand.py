@@ -5,6 +5,7 @@ What a run leaves is compared as text: every row of the ledger and of the nation
 parcels in quarantine, and whatever else lies in the spool. Left out of it is what differs
 between any two runs: times, and the bytes of what is sealed, of which the length stays.
 """
+import contextlib
 import json
 import os
 import re
@@ -206,7 +207,8 @@ class Stand:
     def age(self):
         """What may be swept. A parcel in quarantine keeps its time, by which its copy is known."""
         for path in self.files("tmp") + [path for path in self.files("quarantine") if path.endswith(".reason")]:
-            os.utime(path, (0, 0))
+            with contextlib.suppress(FileNotFoundError):  # another program's, which is done with it
+                os.utime(path, (0, 0))
 
     # ---- the spool ------------------------------------------------------------------------------
 
