@@ -284,6 +284,17 @@ bool relais_pg_call(relais_store *store, const char *sql, relais_params *params,
     return call(store, sql, params, 0, out, err);
 }
 
+bool relais_pg_ask(relais_store *store, const char *sql, PGresult **out, relais_error *err)
+{
+    relais_params params;
+    bool ok;
+
+    relais_params_init(&params);
+    ok = relais_pg_call(store, sql, &params, out, err);
+    relais_params_free(&params);
+    return ok;
+}
+
 bool relais_pg_call_binary(relais_store *store, const char *sql, relais_params *params,
                            PGresult **out, relais_error *err)
 {

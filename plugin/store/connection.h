@@ -65,6 +65,10 @@ RELAIS_MUST_USE bool relais_pg_prepare(relais_store *store, const char *sql, con
 RELAIS_MUST_USE bool relais_pg_call(relais_store *store, const char *sql, relais_params *params,
                                     PGresult **out, relais_error *err);
 
+/* The same of a statement without parameters. */
+RELAIS_MUST_USE bool relais_pg_ask(relais_store *store, const char *sql, PGresult **out,
+                                   relais_error *err);
+
 /* The same with the result in binary format, for statements that return bytea. */
 RELAIS_MUST_USE bool relais_pg_call_binary(relais_store *store, const char *sql,
                                            relais_params *params, PGresult **out,

@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-#define ISO_8601 "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
-
 /* The first two walk the index (device_id, submitted_by, received_at) in its order; the third
  * reads what the index of open rows names. */
 static const char devices_sql[] =
@@ -32,9 +30,9 @@ static const char devices_sql[] =
     "    FROM relais.submission WHERE state <> 'delivered' AND state <> 'superseded'"
     "   GROUP BY device_id, submitted_by)"
     " SELECT d.device_id, d.submitted_by,"
-    "        to_char(d.last AT TIME ZONE 'UTC', " ISO_8601 "),"
-    "        to_char(d.first AT TIME ZONE 'UTC', " ISO_8601 "),"
-    "        to_char(d.silent_from AT TIME ZONE 'UTC', " ISO_8601 "),"
+    "        to_char(d.last AT TIME ZONE 'UTC', " RELAIS_SQL_ISO_8601 "),"
+    "        to_char(d.first AT TIME ZONE 'UTC', " RELAIS_SQL_ISO_8601 "),"
+    "        to_char(d.silent_from AT TIME ZONE 'UTC', " RELAIS_SQL_ISO_8601 "),"
     "        floor(extract(epoch FROM d.silence) / 86400), d.submissions,"
     "        coalesce(o.conflicts, 0), coalesce(o.waiting, 0)"
     "   FROM device d LEFT JOIN open o USING (device_id, submitted_by)"
@@ -59,14 +57,8 @@ static bool keep(const PGresult *result, int row, relais_device *out, relais_are
 
 static bool ask(relais_store *store, PGresult **out, relais_error *err)
 {
-    relais_params params;
-    bool ok;
-
-    relais_params_init(&params);
-    ok = relais_pg_run(store, "SET statement_timeout = '60s'", err) &&
-         relais_pg_call(store, devices_sql, &params, out, err);
-    relais_params_free(&params);
-    return ok;
+    return relais_pg_run(store, "SET statement_timeout = '60s'", err) &&
+           relais_pg_ask(store, devices_sql, out, err);
 }
 
 bool relais_devices_read(relais_store *store, relais_arena *arena, relais_devices *out,

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_OF(number)  TEXT_OF_(number)
-#define TEXT_OF_(number) #number
+#define A_DAY RELAIS_SQL_NUMBER(RELAIS_REFUSALS_A_DAY)
+#define DAYS  RELAIS_SQL_NUMBER(RELAIS_REFUSALS_DAYS)
 
 /* A web server's clock that is wrong makes no days that are never removed. */
 static const char count_sql[] =
@@ -27,32 +27,21 @@ static const char count_sql[] =
     "                         AND r.submitted_by = d.who AND r.form_id = d.form"
     "                         AND r.instance_id = d.instance)"
     "              OR (SELECT count(*) FROM relais.refusal r WHERE r.day = d.day)"
-    "                 < " TEXT_OF(
-        RELAIS_REFUSALS_A_DAY) " AS fits FROM dated d)"
-                               " INSERT INTO relais.refusal AS r (day, source, device_id, "
-                               "submitted_by, form_id, instance_id,"
-                               "        form_version, size, size_limit, first_at, last_at, times, "
-                               "last_note)"
-                               " SELECT day, CASE WHEN fits THEN source ELSE 'autres' END,"
-                               "        CASE WHEN fits THEN device ELSE '' END, CASE WHEN fits "
-                               "THEN who ELSE '' END,"
-                               "        CASE WHEN fits THEN form ELSE '' END, CASE WHEN fits THEN "
-                               "instance ELSE '' END,"
-                               "        CASE WHEN fits THEN version ELSE '' END, size, size_limit, "
-                               "at, at, 1, id FROM placed"
-                               " ON CONFLICT (day, source, device_id, submitted_by, form_id, "
-                               "instance_id) DO UPDATE"
-                               "   SET times = r.times + 1, first_at = least(r.first_at, "
-                               "excluded.first_at),"
-                               "       last_at = greatest(r.last_at, excluded.last_at),"
-                               "       size = greatest(r.size, excluded.size), size_limit = "
-                               "excluded.size_limit,"
-                               "       form_version = excluded.form_version, last_note = "
-                               "excluded.last_note"
-                               " WHERE r.last_note <> excluded.last_note";
+    "                 < " A_DAY " AS fits FROM dated d)"
+    " INSERT INTO relais.refusal AS r (day, source, device_id, submitted_by, form_id, instance_id,"
+    "        form_version, size, size_limit, first_at, last_at, times, last_note)"
+    " SELECT day, CASE WHEN fits THEN source ELSE 'autres' END,"
+    "        CASE WHEN fits THEN device ELSE '' END, CASE WHEN fits THEN who ELSE '' END,"
+    "        CASE WHEN fits THEN form ELSE '' END, CASE WHEN fits THEN instance ELSE '' END,"
+    "        CASE WHEN fits THEN version ELSE '' END, size, size_limit, at, at, 1, id FROM placed"
+    " ON CONFLICT (day, source, device_id, submitted_by, form_id, instance_id) DO UPDATE"
+    "   SET times = r.times + 1, first_at = least(r.first_at, excluded.first_at),"
+    "       last_at = greatest(r.last_at, excluded.last_at),"
+    "       size = greatest(r.size, excluded.size), size_limit = excluded.size_limit,"
+    "       form_version = excluded.form_version, last_note = excluded.last_note"
+    " WHERE r.last_note <> excluded.last_note";
 
-static const char forget_sql[] =
-    "DELETE FROM relais.refusal WHERE day < current_date - " TEXT_OF(RELAIS_REFUSALS_DAYS);
+static const char forget_sql[] = "DELETE FROM relais.refusal WHERE day < current_date - " DAYS;
 
 static void add_text(relais_params *params, relais_arena *arena, const char *text)
 {

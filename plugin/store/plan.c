@@ -10,25 +10,15 @@
 
 /* ---- against the database ----------------------------------------------------------------- */
 
-static bool ask(relais_store *store, const char *sql, PGresult **out, relais_error *err)
-{
-    relais_params params;
-    bool ok;
-
-    relais_params_init(&params);
-    ok = relais_pg_call(store, sql, &params, out, err);
-    relais_params_free(&params);
-    return ok;
-}
-
 static bool find_bookkeeping(relais_plan *plan, relais_store *store, relais_error *err)
 {
     PGresult *result;
 
-    if (!ask(store,
-             "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-             " WHERE n.nspname = 'relais' AND c.relname = 'migration')",
-             &result, err))
+    if (!relais_pg_ask(
+            store,
+            "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = 'relais' AND c.relname = 'migration')",
+            &result, err))
         return false;
     plan->has_bookkeeping = strcmp(PQgetvalue(result, 0, 0), "t") == 0;
     PQclear(result);
@@ -108,11 +98,11 @@ static bool compare_migrations(relais_plan *plan, relais_store *store, relais_ar
         return false;
     if (!plan->has_bookkeeping)
         return true;
-    if (!ask(store,
-             "SELECT name, encode(sha256, 'hex'),"
-             " to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
-             " FROM relais.migration ORDER BY name",
-             &result, err))
+    if (!relais_pg_ask(store,
+                       "SELECT name, encode(sha256, 'hex'),"
+                       " to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+                       " FROM relais.migration ORDER BY name",
+                       &result, err))
         return false;
     ok = take_applied(plan, result, arena, err);
     PQclear(result);

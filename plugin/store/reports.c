@@ -8,13 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ISO_8601 "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
-
 static const char refused_sql[] =
     "SELECT device_id, submitted_by, form_id, instance_id, coalesce(max(size), -1),"
     "       coalesce((array_agg(size_limit ORDER BY last_at DESC))[1], -1), sum(times),"
-    "       to_char(min(first_at) AT TIME ZONE 'UTC', " ISO_8601 "),"
-    "       to_char(max(last_at) AT TIME ZONE 'UTC', " ISO_8601 "),"
+    "       to_char(min(first_at) AT TIME ZONE 'UTC', " RELAIS_SQL_ISO_8601 "),"
+    "       to_char(max(last_at) AT TIME ZONE 'UTC', " RELAIS_SQL_ISO_8601 "),"
     "       bool_or(source = 'autres')"
     "  FROM relais.refusal WHERE day > current_date - 31"
     " GROUP BY source = 'autres', device_id, submitted_by, form_id, instance_id"
@@ -25,7 +23,7 @@ static const char today_sql[] =
     " WHERE day >= current_date - 2 AND last_at > now() - interval '1 day'";
 
 static const char incidents_sql[] =
-    "SELECT kind, parcel, to_char(found_at AT TIME ZONE 'UTC', " ISO_8601 "),"
+    "SELECT kind, parcel, to_char(found_at AT TIME ZONE 'UTC', " RELAIS_SQL_ISO_8601 "),"
     "       form_id, instance_id, device_id, submitted_by, is_sealed"
     "  FROM relais.incident WHERE found_at > now() - interval '30 days'"
     " ORDER BY found_at DESC, incident_id DESC LIMIT 100";
@@ -34,17 +32,6 @@ static const char unmapped_sql[] =
     "SELECT s.form_id, p.path, count(*) FROM relais.submission s, unnest(s.unmapped) AS p(path)"
     " WHERE cardinality(s.unmapped) > 0 AND s.state <> 'superseded' AND s.state <> 'erased'"
     " GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 100";
-
-static bool ask(relais_store *store, const char *sql, PGresult **out, relais_error *err)
-{
-    relais_params params;
-    bool ok;
-
-    relais_params_init(&params);
-    ok = relais_pg_call(store, sql, &params, out, err);
-    relais_params_free(&params);
-    return ok;
-}
 
 static const char *text(const PGresult *rows, int row, int column, relais_arena *arena)
 {
@@ -117,7 +104,7 @@ static void *read_list(relais_store *store, const char *sql, size_t size, keep_r
     char *items;
     size_t total;
 
-    if (!ask(store, sql, &rows, err))
+    if (!relais_pg_ask(store, sql, &rows, err))
         return NULL;
     total = (size_t)PQntuples(rows);
     items = relais_arena_alloc(arena, (total + 1) * size);
@@ -134,7 +121,7 @@ static bool read_today(relais_store *store, relais_reports *out, relais_error *e
 {
     PGresult *rows;
 
-    if (!ask(store, today_sql, &rows, err))
+    if (!relais_pg_ask(store, today_sql, &rows, err))
         return false;
     out->refused_today = number(rows, 0, 0);
     PQclear(rows);

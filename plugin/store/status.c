@@ -11,8 +11,6 @@
 /* More forms than a country has would be a fault; the list is for people. */
 enum { FORMS_MAX = 1000 };
 
-#define ISO_8601 "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
-
 /* A loose scan: one probe of the index (form_id, record_id) for each form that there is. */
 #define WITH_FORMS                                                                                 \
     "WITH RECURSIVE form(id) AS ("                                                                 \
@@ -26,7 +24,7 @@ enum { FORMS_MAX = 1000 };
 #define IS_OPEN "state <> 'delivered' AND state <> 'superseded'"
 
 static const char forms_sql[] =
-    WITH_FORMS " SELECT f.id, to_char(l.at AT TIME ZONE 'UTC', " ISO_8601 ")"
+    WITH_FORMS " SELECT f.id, to_char(l.at AT TIME ZONE 'UTC', " RELAIS_SQL_ISO_8601 ")"
                "   FROM form f LEFT JOIN LATERAL (SELECT s.delivered_at FROM relais.submission s"
                "        WHERE s.form_id = f.id AND s.delivered_at IS NOT NULL"
                "        ORDER BY s.delivered_at DESC LIMIT 1) l(at) ON true"
@@ -37,7 +35,7 @@ static const char open_sql[] =
     "SELECT form_id, state, count(*),"
     "       to_char(min(received_at) FILTER (WHERE state IN ('held', 'quarantined')"
     "                                           OR state = 'partial' AND delivered_at IS NULL)"
-    "               AT TIME ZONE 'UTC', " ISO_8601 ")"
+    "               AT TIME ZONE 'UTC', " RELAIS_SQL_ISO_8601 ")"
     "  FROM relais.submission WHERE " IS_OPEN " GROUP BY form_id, state";
 
 /* What a version waits for is in its reason: a parent row ("exists in SCHEMA.TABLE"), or a code
@@ -45,7 +43,7 @@ static const char open_sql[] =
  * for a person, and is none of this. */
 static const char waits_sql[] =
     "SELECT w.form_id, w.state, w.what, count(*), sum(w.files),"
-    "       to_char(min(w.received_at) AT TIME ZONE 'UTC', " ISO_8601 ")"
+    "       to_char(min(w.received_at) AT TIME ZONE 'UTC', " RELAIS_SQL_ISO_8601 ")"
     "  FROM (SELECT form_id, state, received_at, coalesce(cardinality(missing), 0) AS files,"
     "               CASE state WHEN 'partial' THEN 'file' ELSE coalesce("
     "                    substring(reason->>'rule' from '^exists in (?:[^.]*\\.)?(.+)$'),"
@@ -57,7 +55,7 @@ static const char waits_sql[] =
 
 static const char files_sql[] =
     "SELECT s.form_id, s.instance_id, m.name,"
-    "       to_char(s.received_at AT TIME ZONE 'UTC', " ISO_8601 ")"
+    "       to_char(s.received_at AT TIME ZONE 'UTC', " RELAIS_SQL_ISO_8601 ")"
     "  FROM (SELECT form_id, instance_id, missing, received_at, sub_id FROM relais.submission"
     "         WHERE " IS_OPEN " AND state = 'partial'"
     "         ORDER BY received_at, sub_id LIMIT 100) s"
